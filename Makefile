@@ -1,0 +1,57 @@
+# `make demo` and `make test` need Python 3.11 or newer, pip and make; they set up everything else in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_DB := $(VENV)/demo.duckdb
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs snapshots protos bench score clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/runtime: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("tracelens needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": set PYTHON=python3.x") if sys.version_info < (3, 11) else 0'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing tracelens into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/development: $(VENV)/runtime
+	@echo "installing the development tools into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/runtime ## a report over recorded traces of a small shop
+	@$(BIN)/tracelens report --fail-on never sample_traces/demo
+
+test: $(VENV)/development ## all tests
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/development ## formatter, linter, types, SQL
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar --nocolor tracelens
+
+format: $(VENV)/development ## rewrite the code the way lint wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/development ## rewrite generated pages
+	$(BIN)/python -m tests.documentation --write
+
+snapshots: $(VENV)/development ## rewrite the findings expected of sample_traces
+	$(BIN)/python -m pytest -q -n 2 --update-snapshots tests
+
+protos: $(VENV)/development ## regenerate proto_stubs from its .proto files
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --mypy_out=quiet:. proto_stubs/*.proto
+
+score: $(VENV)/development ## recall and precision over labelled recordings: make score TRACES=folder
+	$(BIN)/python bench/score.py $(or $(TRACES),sample_traces/stacks)
+
+bench: $(VENV)/development ## cost of ingest and analysis
+	$(BIN)/python bench/ingest.py
+
+clean: ## remove everything that the targets made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,275 @@
+"""A window of the store to a report: the model is built, every pass runs over it, their rows become findings."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tracelens.coverage import checklist, service_coverage
+from tracelens.enrichment import advice_for, code_location
+from tracelens.errors import UsageError
+from tracelens.findings import (
+    SEVERITIES,
+    EvidenceValue,
+    Exemplar,
+    Finding,
+    Impact,
+    Occurrences,
+    QueryStatistics,
+    Report,
+    Summary,
+)
+from tracelens.passes.registry import load_passes
+from tracelens.semconv.span_roles import span_role_rows
+from tracelens.store.database import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tracelens.passes.registry import Pass
+    from tracelens.settings import Settings
+    from tracelens.store.store import Reader
+
+_log = logging.getLogger(__name__)
+
+MODEL: Final = ("10_nodes", "20_tree", "30_requests", "40_calls", "45_tables", "50_call_groups")
+"""The model's scripts in the order in which they build on each other."""
+
+_EARLIEST_NS: Final = -(2**63) + 1
+_LATEST_NS: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to analyse and what to show of it.
+
+    Attributes:
+        start_ns: spans that start earlier are left out; None for no bound.
+        end_ns: spans that start at it or later are left out; None for no bound.
+        received_since_ns: spans that were received earlier are left out; None for no bound.
+        settled_before_ns: a span received later whose parent is missing is not taken for a request: the parent may
+            still be on its way. None takes every such span for one.
+        service_name: show only this service.
+        endpoint: show only endpoints that contain this text.
+        pass_names: run only these passes; all where empty.
+        from_files: the spans are a recording: short, so fewer requests suffice for a percentile.
+    """
+
+    start_ns: int | None = None
+    end_ns: int | None = None
+    received_since_ns: int | None = None
+    settled_before_ns: int | None = None
+    service_name: str | None = None
+    endpoint: str | None = None
+    pass_names: tuple[str, ...] = ()
+    from_files: bool = False
+
+
+# A recording is short: its 95th percentile is taken from this many requests.
+_MIN_REQUESTS_IN_FILES: Final = 5.0
+
+
+def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:
+    """Return the passes to run.
+
+    Raises:
+        UsageError: a name, or a configured threshold, belongs to no pass.
+    """
+    passes = load_passes(settings.pass_folders)
+    by_name = {entry.name: entry for entry in passes}
+    for pass_name, thresholds in settings.thresholds.items():
+        if pass_name not in by_name:
+            raise UsageError(f"thresholds.{pass_name}: no such pass; `tracelens passes` lists them")
+        for name in thresholds.keys() - {threshold.name for threshold in by_name[pass_name].thresholds}:
+            raise UsageError(f"thresholds.{pass_name}.{name}: no such threshold; see `tracelens explain {pass_name}`")
+    for name in names:
+        if name not in by_name:
+            raise UsageError(f"--pass {name}: no such pass; `tracelens passes` lists them")
+    return tuple(entry for entry in passes if not names or entry.name in names)
+
+
+def build_model(reader: Reader, settings: Settings, scope: Scope) -> None:
+    """Make the relations that passes read, for the scope's window, as the reader's own temporary tables."""
+    roles, orm_patterns = span_role_rows()
+    _make_table(reader, "span_roles (role varchar, pattern varchar)", roles)
+    _make_table(reader, "orm_scopes (pattern varchar)", [(pattern,) for pattern in orm_patterns])
+    _make_table(
+        reader,
+        "objectives (service_pattern varchar, endpoint_pattern varchar, objective_ms double)",
+        [(f"^(?:{entry.service})$", f"^(?:{entry.endpoint})$", entry.p95_ms) for entry in settings.objectives],
+    )
+    parameters = {
+        "start_ns": _EARLIEST_NS if scope.start_ns is None else scope.start_ns,
+        "end_ns": _LATEST_NS if scope.end_ns is None else scope.end_ns,
+        "received_since_ns": _EARLIEST_NS if scope.received_since_ns is None else scope.received_since_ns,
+        "settled_before_ns": _LATEST_NS if scope.settled_before_ns is None else scope.settled_before_ns,
+    }
+    for name in MODEL:
+        reader.run_file(f"model/{name}.sql", parameters)
+
+
+def _make_table(reader: Reader, declaration: str, rows: Sequence[tuple[object, ...]]) -> None:
+    name = declaration.split(" ", 1)[0]
+    reader.run_script(f"create or replace temp table {declaration}")
+    for row in rows:
+        placeholders = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        reader.run_script(
+            f"insert into {name} values ({placeholders})",  # noqa: S608  (our own names; the values are bound)
+            {str(number): value for number, value in enumerate(row, start=1)},
+        )
+
+
+def analyse(
+    reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[[str], None] | None = None
+) -> Report:
+    """Return everything there is to say about the scope.
+
+    The same store, settings and scope give an equal report.
+
+    Args:
+        reader: gets the model as temporary tables.
+        settings: thresholds and objectives.
+        scope: what to analyse and show.
+        on_pass: called with each pass's name before it runs, for progress.
+
+    Raises:
+        UsageError: the scope or the settings name a pass or threshold that does not exist.
+    """
+    passes = choose_passes(settings, scope.pass_names)
+    build_model(reader, settings, scope)
+    findings: list[Finding] = []
+    failed: list[str] = []
+    for entry in passes:
+        if on_pass:
+            on_pass(entry.name)
+        try:
+            findings += run_pass(reader, entry, thresholds_of(entry, settings, scope))
+        except Exception:  # one broken pass (a user's, perhaps) must not cost the others
+            _log.exception("pass %s failed", entry.name)
+            failed.append(entry.name)
+    summary = reader.rows(read_sql("analysis/summary.sql"))[0]
+    shown = [finding for finding in findings if _is_shown(finding, scope)]
+    coverage = service_coverage(reader, passes, failed, scope.service_name)
+    return Report(
+        window_start_ns=summary["start_ns"],
+        window_end_ns=summary["end_ns"],
+        summary=Summary(
+            spans=summary["spans"],
+            traces=summary["traces"],
+            requests=summary["requests"],
+            services=summary["services"],
+        ),
+        findings=tuple(sorted(shown, key=_order)),
+        coverage=coverage,
+        checklist=checklist(shown, passes, coverage),
+        top_queries=tuple(query_statistics(reader)),
+    )
+
+
+def thresholds_of(entry: Pass, settings: Settings, scope: Scope) -> dict[str, float]:
+    """Return a pass's thresholds: configured, else its defaults."""
+    configured = settings.thresholds.get(entry.name, {})
+    values = {threshold.name: configured.get(threshold.name, threshold.default) for threshold in entry.thresholds}
+    if scope.from_files and entry.name == "p95_breach" and "min_requests" not in configured:
+        values["min_requests"] = _MIN_REQUESTS_IN_FILES
+    return values
+
+
+def run_pass(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> list[Finding]:
+    """Return the findings of one pass over the model that the reader holds."""
+    severity = "" if entry.severity is None else f"'{entry.severity}' as severity, "
+    query = entry.query.strip().rstrip(";")
+    reader.run_script(f"create or replace temp table pass_rows as select {severity}p.* from ({query}) as p", thresholds)  # noqa: S608
+    return [_finding(reader, entry, row) for row in reader.rows(read_sql("analysis/fold.sql"))]
+
+
+def query_statistics(reader: Reader) -> Iterable[QueryStatistics]:
+    """Return statistics of every query shape of the model, costliest first."""
+    for row in reader.rows(read_sql("analysis/top_queries.sql")):
+        yield QueryStatistics(
+            query_shape=row["query_shape"],
+            db_system=row["db_system"],
+            calls=row["calls"],
+            mean_ms=round(row["mean_ms"], 3),
+            p95_ms=round(row["p95_ms"], 3),
+            max_ms=round(row["max_ms"], 3),
+            total_ms=round(row["total_ms"], 3),
+            endpoints=tuple(row["endpoints"]),
+        )
+
+
+def fingerprint(pass_name: str, service_name: str, endpoint: str, subject: str) -> str:
+    """Return a finding's identity, 16 hex digits: the same over runs and windows."""
+    identity = "\0".join((pass_name, service_name, endpoint, subject))
+    return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+
+
+def _finding(reader: Reader, entry: Pass, row: dict[str, Any]) -> Finding:
+    evidence = tuple((column.name, _plain(row[column.name])) for column in entry.evidence)
+    service_name = row["service_name"] or "unknown_service"
+    return Finding(
+        fingerprint=fingerprint(entry.name, service_name, row["endpoint"], row["subject"]),
+        pass_name=entry.name,
+        severity=SEVERITIES[row["severity_rank"]],
+        confidence=row["worst_confidence"],
+        service_name=service_name,
+        endpoint=row["endpoint"],
+        subject=row["subject"],
+        message=_message(entry, evidence),
+        occurrences=Occurrences(requests=round(row["occurrence_requests"]), spans=round(row["occurrence_spans"])),
+        impact=Impact(
+            avoidable_ms=round(float(row["total_avoidable_ms"]), 3),
+            endpoint_p95_ms=_optional_ms(row["endpoint_p95_ms"]),
+            endpoint_p95_if_fixed_ms=_optional_ms(row["endpoint_p95_if_fixed_ms"]),
+        ),
+        exemplar=Exemplar(
+            trace_id=row["trace_id"].hex,
+            offender_span_ids=tuple(f"{span_id:016x}" for span_id in row["offender_span_ids"]),
+        ),
+        evidence=evidence,
+        code=code_location(reader, row),
+        advice=advice_for(reader, entry.name, service_name, row, evidence),
+        first_seen_ns=row["first_seen_ns"] or 0,
+        last_seen_ns=row["last_seen_ns"] or 0,
+    )
+
+
+def _message(entry: Pass, evidence: Iterable[tuple[str, EvidenceValue]]) -> str:
+    units = {column.name: column.unit for column in entry.evidence}
+    return entry.message.format(**{name: _readable(value, units[name]) for name, value in evidence})
+
+
+def _readable(value: EvidenceValue, unit: str) -> str:
+    """Return a number as a reader wants it: whole from ten on, a ratio in percent."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if unit == "ratio":
+        return f"{math.floor(value * 100)} %"
+    return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.1f}"  # noqa: PLR2004
+
+
+def _plain(value: Any) -> EvidenceValue:
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, list):
+        return tuple(_plain(item) for item in value)  # type: ignore[misc]  # lists in evidence are flat
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return round(float(value), 3)  # a decimal
+
+
+def _optional_ms(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 3)
+
+
+def _is_shown(finding: Finding, scope: Scope) -> bool:
+    return (scope.service_name is None or finding.service_name == scope.service_name) and (
+        scope.endpoint is None or scope.endpoint in finding.endpoint
+    )
+
+
+def _order(finding: Finding) -> tuple[int, float, str]:
+    return (-SEVERITIES.index(finding.severity), -finding.impact.avoidable_ms, finding.fingerprint)

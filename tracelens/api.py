@@ -1,0 +1,30 @@
+"""What `tracelens.analyze` runs, apart from it so that importing the package stays cheap."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracelens.analysis import Scope
+from tracelens.settings import load_settings
+from tracelens.sources import open_files
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from tracelens.findings import Report
+
+
+def analyze_sources(
+    sources: Sequence[str | os.PathLike[str] | bytes], config: str | os.PathLike[str] | None
+) -> Report:
+    """Return the report over trace files; see `tracelens.analyze`."""
+    settings = load_settings(None if config is None else Path(config))
+
+    def warn(damage: str) -> None:
+        warnings.warn(damage, stacklevel=4)
+
+    with open_files(sources, settings, warn) as source:
+        return source.report(Scope(from_files=True))

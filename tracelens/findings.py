@@ -1,0 +1,175 @@
+"""What an analysis says: findings and the report that holds them.
+
+Frozen values that import nothing else from tracelens, so that every reporter and notifier can be a
+pure function of them. Ids are lower-case hex, times nanoseconds since 1970 UTC, durations `_ms` floats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool | None
+EvidenceValue: TypeAlias = Scalar | tuple[Scalar, ...]
+
+SEVERITIES: Final = ("info", "warning", "critical")
+"""From the mildest to the worst; a severity's rank is its index."""
+
+CONFIDENCES: Final = ("certain", "likely")
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """How often a finding was seen: affected requests, and offender spans in them (sampling weight applied)."""
+
+    requests: int
+    spans: int
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a finding costs.
+
+    Attributes:
+        avoidable_ms: covered time over all occurrences that the fix removes.
+        endpoint_p95_ms: the endpoint's 95th percentile in the window, None where it has no requests.
+        endpoint_p95_if_fixed_ms: the same after each request lost its avoidable time; an estimate.
+    """
+
+    avoidable_ms: float
+    endpoint_p95_ms: float | None
+    endpoint_p95_if_fixed_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """The worst occurrence: its trace and the offender spans in it, in time order."""
+
+    trace_id: str
+    offender_span_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLocation:
+    """Where the offender spans were made, as far as `code.*` attributes tell."""
+
+    function: str | None
+    file: str | None
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """Code to write instead, for the framework that emitted the spans."""
+
+    framework: str
+    language: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How to fix a finding."""
+
+    summary: str
+    steps: tuple[str, ...]
+    snippet: Snippet | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of a pass.
+
+    `fingerprint` is 16 hex digits of pass, service, endpoint and subject: never of counts or times.
+    `evidence` holds the pass's own named facts in the order in which its pass.toml lists them.
+    """
+
+    fingerprint: str
+    pass_name: str
+    severity: str
+    confidence: str
+    service_name: str
+    endpoint: str
+    subject: str
+    message: str
+    occurrences: Occurrences
+    impact: Impact
+    exemplar: Exemplar
+    evidence: tuple[tuple[str, EvidenceValue], ...]
+    code: CodeLocation | None
+    advice: Advice
+    first_seen_ns: int
+    last_seen_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlindPass:
+    """A pass that cannot see a service, and what it would need."""
+
+    pass_name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCoverage:
+    """What a service's spans let the passes see."""
+
+    service_name: str
+    spans: int
+    db_calls: int
+    db_calls_with_text: int
+    blind: tuple[BlindPass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChecklistItem:
+    """One line of the backend checklist: `state` is pass, fail or unknown."""
+
+    item: str
+    state: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStatistics:
+    """One query shape's statistics over the window, as `pg_stat_statements` shows them."""
+
+    query_shape: str
+    db_system: str
+    calls: int
+    mean_ms: float
+    p95_ms: float
+    max_ms: float
+    total_ms: float
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was analysed."""
+
+    spans: int
+    traces: int
+    requests: int
+    services: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything one analysis has to say.
+
+    Findings are ordered by severity (worst first), then avoidable time, then fingerprint.
+    `window_start_ns` and `window_end_ns` are None when there are no spans.
+    """
+
+    window_start_ns: int | None
+    window_end_ns: int | None
+    summary: Summary
+    findings: tuple[Finding, ...]
+    coverage: tuple[ServiceCoverage, ...]
+    checklist: tuple[ChecklistItem, ...]
+    top_queries: tuple[QueryStatistics, ...]
+
+    def count(self, severity: str) -> int:
+        """Return how many findings have this severity."""
+        return sum(finding.severity == severity for finding in self.findings)

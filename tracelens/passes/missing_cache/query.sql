@@ -1,0 +1,69 @@
+-- One row per request that made a read which many requests make with the same parameters, while nothing writes its tables.
+with reads as (
+  select
+    c.*,
+    min(c.start_ns) over (partition by c.service_name, c.shape, c.parameter_hash) as first_ns
+  from calls as c
+  left join call_groups as g
+    on c.trace_id = g.trace_id and c.request_span_id = g.request_span_id and c.family = g.family and c.shape = g.shape
+  where c.family = 'db'
+    and c.is_read
+    and c.parameter_hash is not null
+    and c.entry_kind in ('server', 'consumer')
+    -- Repeats inside one request have their own passes.
+    and g.shape is null
+),
+
+periods as (
+  select
+    r.service_name,
+    r.shape,
+    r.parameter_hash,
+    r.start_ns - r.first_ns - (r.start_ns - r.first_ns) % (cast($window_s as bigint) * 1000000000) as period_ns,
+    min(r.query_shape_id) as query_shape_id,
+    count(*) as reads,
+    count(distinct r.request_span_id) as requests,
+    min(r.start_ns) as from_ns,
+    max(r.start_ns) as to_ns,
+    sum(r.duration_ms) as total_ms,
+    max(r.duration_ms) as longest_ms,
+    argmax(r.endpoint, (r.start_ns, r.endpoint)) as endpoint
+  from reads as r
+  group by r.service_name, r.shape, r.parameter_hash, period_ns
+  having count(*) >= $min_reads and count(distinct r.request_span_id) >= $min_requests
+),
+
+unwritten as (
+  select p.*
+  from periods as p
+  where not exists (
+    select 1
+    from shape_tables as t
+    inner join table_writes as w on t.table_name = w.table_name
+    where t.query_shape_id = p.query_shape_id and w.start_ns > p.from_ns and w.start_ns < p.to_ns
+  )
+)
+
+select
+  u.service_name,
+  u.endpoint,
+  u.shape as subject,
+  r.trace_id,
+  r.request_span_id,
+  ordered_list(r.span_id, r.start_ns) as offender_span_ids,
+  sum(r.duration_ms) * max(1.0 - u.longest_ms / greatest(u.total_ms, u.longest_ms)) as avoidable_ms,
+  'certain' as confidence,
+  case when max(u.total_ms - u.longest_ms) >= $warning_above_ms then 'warning' else 'info' end as severity,
+  max(u.reads) as reads,
+  max(u.requests) as requests,
+  round(max((u.reads - 1.0) / u.reads), 3) as hit_rate,
+  round(max(u.total_ms - u.longest_ms), 3) as saved_ms,
+  least($max_ttl_s, greatest($window_s, max((u.to_ns - u.from_ns) / 1000000000))) as ttl_s
+from unwritten as u
+inner join reads as r
+  on u.service_name = r.service_name
+  and u.shape = r.shape
+  and u.parameter_hash = r.parameter_hash
+  and r.start_ns between u.from_ns and u.to_ns
+group by u.service_name, u.endpoint, u.shape, r.trace_id, r.request_span_id
+order by avoidable_ms desc, r.trace_id asc, r.request_span_id asc, subject asc

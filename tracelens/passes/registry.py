@@ -1,0 +1,137 @@
+"""The passes: every folder here with a `pass.toml` and a `query.sql` is one. There is no list to add to."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from tracelens.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+CONTRACT_COLUMNS: Final = (
+    "service_name",
+    "endpoint",
+    "subject",
+    "trace_id",
+    "request_span_id",
+    "offender_span_ids",
+    "avoidable_ms",
+    "confidence",
+)
+"""What every query returns first, in this order; `severity` may follow, then the pass's evidence."""
+
+PASS_FILES: Final = frozenset({"pass.toml", "query.sql"})
+
+_PASS_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A bound that users can move: its default, what it counts, and where the number comes from."""
+
+    name: str
+    default: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceColumn:
+    """A further column of a pass's query: its unit ("" where it is no quantity) and its meaning."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One analysis.
+
+    Attributes:
+        name: its folder's name.
+        title: a few words for a heading.
+        question: what the query answers.
+        severity: one severity for all findings, or None where the query has a `severity` column.
+        message: the finding in a sentence, with `{evidence}` names.
+        why: what ignoring it costs.
+        needs: what spans must carry, by the names of `needs.toml`; without it the pass is blind.
+        thresholds: parameters of the query.
+        evidence: further columns of the query, in its order.
+        query: the SQL.
+    """
+
+    name: str
+    title: str
+    question: str
+    severity: str | None
+    message: str
+    why: str
+    needs: tuple[str, ...]
+    thresholds: tuple[Threshold, ...]
+    evidence: tuple[EvidenceColumn, ...]
+    query: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the query must return, in order."""
+        severity = ("severity",) if self.severity is None else ()
+        return (*CONTRACT_COLUMNS, *severity, *(column.name for column in self.evidence))
+
+
+def builtin_folder() -> Traversable:
+    """Return the folder of the passes that are shipped."""
+    return files("tracelens.passes")
+
+
+def load_passes(extra_folders: Sequence[Path] = ()) -> tuple[Pass, ...]:
+    """Return every pass, shipped ones and users' own, sorted by name.
+
+    Raises:
+        UsageError: a folder does not hold a pass, or a name is taken.
+    """
+    passes: dict[str, Pass] = {}
+    for folder in (builtin_folder(), *extra_folders):
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: no such folder of passes; correct `passes` in the configuration")
+        for entry in folder.iterdir():
+            if entry.is_dir() and entry.joinpath("pass.toml").is_file():
+                if entry.name in passes:
+                    raise UsageError(f"{entry}: a pass named {entry.name} exists already; rename the folder")
+                passes[entry.name] = load_pass(entry)
+    return tuple(passes[name] for name in sorted(passes))
+
+
+def load_pass(folder: Traversable) -> Pass:
+    """Return the pass of one folder.
+
+    Raises:
+        UsageError: its files do not make a pass; the text names the file.
+    """
+    source = folder.joinpath("pass.toml")
+    if not _PASS_NAME.fullmatch(folder.name):
+        raise UsageError(f"{folder}: a pass is named in snake_case; rename the folder")
+    try:
+        document = tomllib.loads(source.read_text(encoding="utf-8"))
+        severity = document["severity"]
+        return Pass(
+            name=folder.name,
+            title=document["title"],
+            question=document["question"],
+            severity=None if severity == "column" else severity,
+            message=document["message"],
+            why=document["why"].strip(),
+            needs=tuple(document["needs"]),
+            thresholds=tuple(Threshold(name=name, **entry) for name, entry in document.get("thresholds", {}).items()),
+            evidence=tuple(EvidenceColumn(name=name, **entry) for name, entry in document.get("evidence", {}).items()),
+            query=folder.joinpath("query.sql").read_text(encoding="utf-8"),
+        )
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise UsageError(f"{source}: not a pass: {type(error).__name__}: {error}") from error

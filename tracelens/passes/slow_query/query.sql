@@ -1,0 +1,37 @@
+-- One row per request with a slow call of a query shape that is slow: once over the critical bound, or often enough over
+-- the lower one.
+with shapes as (
+  select
+    c.service_name,
+    c.shape,
+    count(*) as calls,
+    max(c.duration_ms) as slowest_ms,
+    q(c.duration_ms, 0.5) as median_ms,
+    sum(case when c.duration_ms >= $slow_ms then 1 else 0 end) as slow_calls
+  from calls as c
+  where c.family = 'db'
+  group by c.service_name, c.shape
+)
+
+select
+  c.service_name,
+  c.endpoint,
+  c.shape as subject,
+  c.trace_id,
+  c.request_span_id,
+  ordered_list(c.span_id, c.start_ns) as offender_span_ids,
+  sum(greatest(0, c.duration_ms - $healthy_ms)) as avoidable_ms,
+  'certain' as confidence,
+  case when max(s.slowest_ms) > $critical_ms then 'critical' else 'warning' end as severity,
+  max(s.slowest_ms) as slowest_ms,
+  max(s.slow_calls) as slow_calls,
+  max(s.calls) as calls,
+  max(s.median_ms) as median_ms
+from calls as c
+inner join shapes as s on c.service_name = s.service_name and c.shape = s.shape
+where c.family = 'db'
+  and c.duration_ms >= $slow_ms
+  and c.duration_ms > $healthy_ms
+  and (s.slowest_ms > $critical_ms or s.slow_calls >= $min_slow_calls)
+group by c.service_name, c.endpoint, c.shape, c.trace_id, c.request_span_id
+order by avoidable_ms desc, c.trace_id asc, c.request_span_id asc, subject asc

@@ -1,0 +1,66 @@
+"""`attributes.toml` as frozen values: which attribute names fill which column."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class AttributePrefix:
+    """An attribute that older conventions split off the front of a value, and what joined the two."""
+
+    name: str
+    separator: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeColumn:
+    """One column of `spans` and where it comes from.
+
+    Attributes:
+        column: the column's name.
+        is_integer: whether it holds integers rather than text.
+        names: attribute names in falling priority.
+        prefix: see AttributePrefix.
+        renamed_values: old value to the value that semantic conventions use now.
+    """
+
+    column: str
+    is_integer: bool
+    names: tuple[str, ...]
+    prefix: AttributePrefix | None
+    renamed_values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeTable:
+    """Every column, and the attributes that show what a query's placeholders held."""
+
+    columns: tuple[AttributeColumn, ...]
+    parameter_prefixes: tuple[str, ...]
+    parameter_names: frozenset[str]
+
+    def is_parameter(self, name: str) -> bool:
+        """Return whether an attribute of this name holds a query parameter."""
+        return name in self.parameter_names or name.startswith(self.parameter_prefixes)
+
+
+@cache
+def attribute_table() -> AttributeTable:
+    """Return the table that is shipped with the package."""
+    document = tomllib.loads(files("tracelens.semconv").joinpath("attributes.toml").read_text(encoding="utf-8"))
+    columns = tuple(
+        AttributeColumn(
+            column=column,
+            is_integer=entry["type"] == "int",
+            names=tuple(entry["names"]),
+            prefix=AttributePrefix(**entry["prefix"]) if "prefix" in entry else None,
+            renamed_values=dict(entry.get("values", {})),
+        )
+        for column, entry in document["columns"].items()
+    )
+    parameters = document["parameters"]
+    return AttributeTable(columns, tuple(parameters["prefixes"]), frozenset(parameters["names"]))

@@ -1,0 +1,243 @@
+"""Decoded requests to rows of the store: one row per span, whatever conventions its sender follows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tracelens.otlp.decode import SPAN_ID_BYTES, TRACE_ID_BYTES, span_levels
+from tracelens.semconv.attribute_table import attribute_table
+from tracelens.semconv.span_attributes import ATTRIBUTE_LIST, SpanAttributes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tracelens.semconv.catalogue import Catalogue
+
+SPANS_SCHEMA = pa.schema(
+    [
+        ("trace_id", pa.uuid()),
+        ("span_id", pa.uint64()),
+        ("parent_span_id", pa.uint64()),
+        ("start_ns", pa.int64()),
+        ("duration_ns", pa.int64()),
+        ("name", pa.string()),
+        ("kind", pa.uint8()),
+        ("status_code", pa.uint8()),
+        ("status_message", pa.string()),
+        ("resource_id", pa.int32()),
+        ("scope_id", pa.int32()),
+        ("trace_state", pa.string()),
+        ("weight", pa.float32()),
+        ("db_system", pa.string()),
+        ("db_namespace", pa.string()),
+        ("db_collection", pa.string()),
+        ("db_operation", pa.string()),
+        ("query_text_id", pa.int32()),
+        ("query_summary", pa.string()),
+        ("parameter_hash", pa.int64()),
+        ("batch_size", pa.int32()),
+        ("returned_rows", pa.int64()),
+        ("affected_rows", pa.int64()),
+        ("server_address", pa.string()),
+        ("server_port", pa.int32()),
+        ("peer_service", pa.string()),
+        ("http_method", pa.string()),
+        ("http_status_code", pa.int16()),
+        ("http_route", pa.string()),
+        ("url_full", pa.string()),
+        ("url_path", pa.string()),
+        ("url_query", pa.string()),
+        ("url_template", pa.string()),
+        ("response_body_size", pa.int64()),
+        ("rpc_system", pa.string()),
+        ("rpc_method", pa.string()),
+        ("messaging_system", pa.string()),
+        ("messaging_destination", pa.string()),
+        ("messaging_operation", pa.string()),
+        ("message_count", pa.int32()),
+        ("error_type", pa.string()),
+        ("code_function", pa.string()),
+        ("code_file", pa.string()),
+        ("code_line", pa.int32()),
+        ("attributes", ATTRIBUTE_LIST),
+        ("received_ns", pa.int64()),
+    ]
+)
+
+# In trace state: `ot=th:<hex>`, the consistent sampling threshold (right-padded to 56 bits), and its predecessor
+# `ot=p:<n>`, which kept one trace in 2^n.
+_SAMPLING_THRESHOLD = re.compile(r"(?:^|,)\s*ot=[^,]*?\bth:([0-9a-f]{1,14})(?:;|,|$)")
+_SAMPLING_POWER = re.compile(r"(?:^|,)\s*ot=[^,]*?\bp:([0-9]{1,2})(?:;|,|$)")
+_THRESHOLD_SPACE = 1 << 56
+_NEVER_SAMPLED_POWER = 63
+
+
+@dataclass(frozen=True, slots=True)
+class SpanTables:
+    """Rows for the store.
+
+    Attributes:
+        spans: typed as SPANS_SCHEMA, in the order of arrival.
+        events: `span_events`, None where there are none.
+        links: `span_links`, None where there are none.
+    """
+
+    spans: pa.Table
+    events: pa.Table | None
+    links: pa.Table | None
+
+
+def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> SpanTables:
+    """Return the rows of a decoded batch.
+
+    Args:
+        batch: as `otlp.decode.decode_requests` returns it.
+        catalogue: gives ids to what spans share, and keeps the new rows of its own relations.
+        received_ns: when the batch was acknowledged, nanoseconds since 1970.
+    """
+    levels = span_levels(batch)
+    spans = levels.spans
+    count = len(spans)
+    scope_of_span = levels.scope_of_span.to_numpy()
+    resource_of_scope = levels.resource_of_scope.to_numpy()
+    start = _as_int64(spans.field("start_time_unix_nano"))
+    attributes = SpanAttributes(spans.field("attributes"))
+    status = spans.field("status")
+    trace_state = _null_if_empty(spans.field("trace_state"))
+    columns: dict[str, pa.Array] = {
+        "trace_id": trace_ids(spans.field("trace_id")),
+        "span_id": pa.array(_span_ids(spans.field("span_id"))),
+        "parent_span_id": _parent_ids(spans.field("parent_span_id")),
+        "start_ns": pa.array(start),
+        "duration_ns": pa.array(_as_int64(spans.field("end_time_unix_nano")) - start),
+        "name": spans.field("name"),
+        "kind": _small(spans.field("kind")),
+        "status_code": _small(status.field("code").fill_null(0)),
+        "status_message": _null_if_empty(status.field("message")),
+        "resource_id": pa.array(catalogue.resource_ids(levels.resources)[resource_of_scope][scope_of_span]),
+        "scope_id": pa.array(catalogue.scope_ids(levels.scopes)[scope_of_span]),
+        "trace_state": trace_state,
+        "weight": _weights(trace_state),
+        "received_ns": pa.array(np.full(count, received_ns, dtype=np.int64)),
+    }
+    table = attribute_table()
+    query_text = pa.nulls(count, pa.string())
+    for column in table.columns:
+        if column.column == "query_text":
+            query_text = attributes.claim(column, pa.string())
+        else:
+            columns[column.column] = attributes.claim(column, SPANS_SCHEMA.field(column.column).type)
+    columns["query_text_id"] = catalogue.query_text_ids(query_text, columns["db_system"], columns["db_operation"])
+    columns["parameter_hash"] = attributes.parameter_hashes(table)
+    columns["attributes"] = attributes.rest()
+    return SpanTables(
+        spans=pa.Table.from_arrays([columns[name] for name in SPANS_SCHEMA.names], schema=SPANS_SCHEMA),
+        events=_events(spans, columns),
+        links=_links(spans, columns),
+    )
+
+
+def trace_ids(ids: pa.BinaryArray) -> pa.ExtensionArray:
+    """Return trace ids as UUIDs; an empty id becomes the zero id."""
+    return pa.ExtensionArray.from_storage(
+        pa.uuid(), pa.FixedSizeBinaryArray.from_buffers(pa.binary(TRACE_ID_BYTES), len(ids), [None, pa.py_buffer(_packed(ids, TRACE_ID_BYTES))])
+    )
+
+
+def _packed(ids: pa.BinaryArray, width: int) -> NDArray[np.uint8]:
+    """Return ids of `width` bytes or none as one block, empty ones as zeros."""
+    present = np.asarray(pc.binary_length(ids)) > 0
+    block = np.zeros((len(ids), width), dtype=np.uint8)
+    offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    if len(ids) and present.any():
+        data = np.frombuffer(ids.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]]
+        block[present] = data.reshape(-1, width)
+    return block.reshape(-1)
+
+
+def _span_ids(ids: pa.BinaryArray) -> NDArray[np.uint64]:
+    return _packed(ids, SPAN_ID_BYTES).view(">u8").astype(np.uint64)
+
+
+def _parent_ids(ids: pa.BinaryArray) -> pa.UInt64Array:
+    parents = _span_ids(ids)
+    return pa.array(parents, mask=parents == 0)
+
+
+def _as_int64(times: pa.UInt64Array) -> NDArray[np.int64]:
+    """Return times as signed nanoseconds; those past the year 2262 become its last."""
+    return np.minimum(times.to_numpy(), np.uint64(np.iinfo(np.int64).max)).astype(np.int64)
+
+
+def _small(codes: pa.Int32Array) -> pa.UInt8Array:
+    """Return enum values as bytes; values that OTLP does not define become 0, unspecified."""
+    values = codes.to_numpy(zero_copy_only=False)
+    return pa.array(np.where((values >= 0) & (values <= np.iinfo(np.uint8).max), values, 0).astype(np.uint8))
+
+
+def _null_if_empty(texts: pa.StringArray) -> pa.StringArray:
+    if texts.null_count == 0 and texts.nbytes and pc.max(pc.binary_length(texts)).as_py() == 0:
+        return pa.nulls(len(texts), pa.string())
+    return pc.if_else(pc.equal(texts, ""), None, texts)
+
+
+def _weights(trace_state: pa.StringArray) -> pa.FloatArray:
+    """Return how many spans each stands for, by its trace state."""
+    if trace_state.null_count == len(trace_state):
+        return pa.array(np.ones(len(trace_state), dtype=np.float32))
+    encoded = trace_state.fill_null("").dictionary_encode()
+    weights = np.array([sampling_weight(state) for state in encoded.dictionary.to_pylist()], dtype=np.float32)
+    return pa.array(weights[encoded.indices.to_numpy()])
+
+
+def sampling_weight(trace_state: str) -> float:
+    """Return how many traces one sampled trace stands for; 1 where the trace state does not tell."""
+    threshold = _SAMPLING_THRESHOLD.search(trace_state)
+    if threshold:
+        return _THRESHOLD_SPACE / (_THRESHOLD_SPACE - int(threshold[1].ljust(14, "0"), 16))
+    power = _SAMPLING_POWER.search(trace_state)
+    if power and int(power[1]) < _NEVER_SAMPLED_POWER:
+        return float(1 << int(power[1]))
+    return 1.0
+
+
+def _owners(lists: pa.ListArray, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    owners = pc.list_parent_indices(lists)
+    return {"trace_id": columns["trace_id"].take(owners), "span_id": columns["span_id"].take(owners)}
+
+
+def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> pa.Table | None:
+    lists = spans.field("events")
+    events = lists.flatten()
+    if not len(events):
+        return None
+    return pa.table(
+        _owners(lists, columns)
+        | {
+            "time_ns": pa.array(_as_int64(events.field("time_unix_nano"))),
+            "name": events.field("name"),
+            "attributes": SpanAttributes(events.field("attributes")).rest(),
+        }
+    )
+
+
+def _links(spans: pa.StructArray, columns: dict[str, pa.Array]) -> pa.Table | None:
+    lists = spans.field("links")
+    links = lists.flatten()
+    if not len(links):
+        return None
+    return pa.table(
+        _owners(lists, columns)
+        | {
+            "linked_trace_id": trace_ids(links.field("trace_id")),
+            "linked_span_id": pa.array(_span_ids(links.field("span_id"))),
+            "trace_state": _null_if_empty(links.field("trace_state")),
+            "attributes": SpanAttributes(links.field("attributes")).rest(),
+        }
+    )

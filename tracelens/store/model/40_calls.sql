@@ -1,0 +1,144 @@
+-- One row per real outbound operation. What instrumentation doubles is folded here, once, for every pass:
+--
+-- nested     an ORM span over the driver's span for the same query: the innermost span that has the query text is the call
+-- enclosed   the HTTP request inside a database, cache, messaging or RPC client's span is how that call travels
+-- siblings   an ORM span beside the driver's span (same parent, shape and time, another scope): the shorter is the call
+
+create or replace temp table call_candidates as
+select
+  n.trace_id,
+  n.span_id,
+  n.parent_span_id,
+  t.request_span_id,
+  t.enclosing_call_id,
+  n.family,
+  n.start_ns,
+  n.end_ns,
+  n.scope_id,
+  n.query_text_id,
+  n.query_shape_id
+from nodes as n
+inner join tree as t on n.trace_id = t.trace_id and n.span_id = t.span_id
+where n.family is not null and n.role = 'query';
+
+create or replace temp table folded as
+with nested as (
+  select
+    o.trace_id,
+    o.span_id as outer_id,
+    i.span_id as inner_id,
+    o.scope_id as outer_scope_id,
+    case
+      when o.family <> i.family then 'inner'
+      when o.family in ('http', 'rpc', 'messaging') then 'inner'
+      when o.query_text_id is not null and i.query_text_id is null then 'inner'
+      else 'outer'
+    end as folds
+  from call_candidates as i
+  inner join call_candidates as o
+    on i.trace_id = o.trace_id and i.enclosing_call_id = o.span_id and i.request_span_id = o.request_span_id
+),
+
+-- The k-th span of one scope pairs with the k-th of another: twins overlap, two real calls in a row do not.
+numbered as (
+  select
+    c.trace_id,
+    c.span_id,
+    c.parent_span_id,
+    c.query_shape_id,
+    c.scope_id,
+    c.start_ns,
+    c.end_ns,
+    row_number() over (
+      partition by c.trace_id, c.parent_span_id, c.query_shape_id, c.scope_id
+      order by c.start_ns, c.end_ns, c.span_id
+    ) as ordinal
+  from call_candidates as c
+  where c.query_shape_id is not null
+),
+
+twins as (
+  select
+    a.trace_id,
+    a.span_id as outer_id,
+    b.span_id as inner_id,
+    a.scope_id as outer_scope_id,
+    'outer' as folds
+  from numbered as a
+  inner join numbered as b
+    on a.trace_id = b.trace_id
+    and a.parent_span_id = b.parent_span_id
+    and a.query_shape_id = b.query_shape_id
+    and a.ordinal = b.ordinal
+    and a.scope_id <> b.scope_id
+    and a.start_ns < b.end_ns
+    and b.start_ns < a.end_ns
+    and (
+      a.end_ns - a.start_ns > b.end_ns - b.start_ns
+      or (a.end_ns - a.start_ns = b.end_ns - b.start_ns and a.scope_id < b.scope_id)
+    )
+)
+
+select * from nested
+union all
+select * from twins;
+
+create or replace temp table calls as
+select
+  c.trace_id,
+  c.span_id,
+  c.request_span_id,
+  c.parent_span_id,
+  q.service_name,
+  q.sdk_language,
+  q.endpoint,
+  q.entry_kind,
+  c.family,
+  s.db_system,
+  c.query_shape_id,
+  case c.family
+    when 'db' then coalesce(h.query_shape, nullif(trim(coalesce(s.db_operation, '') || ' ' || coalesce(s.db_collection, '')), ''), s.name)
+    when 'cache' then coalesce(h.query_shape, s.db_operation, s.name)
+    when 'rpc' then coalesce(s.rpc_method, s.name)
+    when 'messaging' then coalesce(s.messaging_destination, s.name)
+    else s.http_method || ' ' || coalesce(
+      s.url_template,
+      coalesce(s.server_address, '') || url_path_template(coalesce(replace_all(s.url_full, '^[a-z]+://[^/]*', ''), s.url_path, ''))
+    )
+  end as shape,
+  coalesce(
+    case when h.statement is not null and h.statement <> 'other' then h.statement end,
+    lower(regexp_extract(coalesce(s.db_operation, s.http_method, ''), '^\w+'))
+  ) as statement,
+  coalesce(h.is_read, false) as is_read,
+  h.single_row_lookup,
+  t.query_text_id is not null as has_text,
+  coalesce(t.truncated, false) as is_truncated,
+  case when not coalesce(t.truncated, false) then coalesce(s.parameter_hash, t.parameter_hash) end as parameter_hash,
+  c.start_ns,
+  c.end_ns,
+  as_ms(c.end_ns - c.start_ns) as duration_ms,
+  s.status_code = 2 as is_error,
+  coalesce(s.batch_size, t.value_rows, 1) as batch_size,
+  s.returned_rows,
+  n.scope_name,
+  o.scope_name as orm_scope_name,
+  coalesce(n.is_orm, false) or coalesce(o.is_orm, false) or q.is_orm as is_orm,
+  s.weight,
+  s.server_address
+from call_candidates as c
+inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
+inner join requests as q on c.trace_id = q.trace_id and c.request_span_id = q.request_span_id
+left join query_texts as t on c.query_text_id = t.query_text_id
+left join query_shapes as h on c.query_shape_id = h.query_shape_id
+left join known_scopes as n on c.scope_id = n.scope_id
+left join (
+  select trace_id, inner_id, min(outer_scope_id) as scope_id from folded where folds = 'outer' group by trace_id, inner_id
+) as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
+left join known_scopes as o on f.scope_id = o.scope_id
+where not exists (
+  select 1
+  from folded as d
+  where d.trace_id = c.trace_id
+    and case d.folds when 'outer' then d.outer_id else d.inner_id end = c.span_id
+);
