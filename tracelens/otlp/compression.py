@@ -26,7 +26,7 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 """Bytes 1 to 3 of a frame without content, which some zstd writers begin a file with; byte 0 is 0x50 to 0x5f."""
-_ZSTD_STEP_BYTES: Final = 1 << 10
+_ZSTD_STEP_BYTES: Final = 128
 """zstd gives all output of an input at once, up to 32,000 times its size: small steps keep that small."""
 _LAYERS: Final = 2
 

@@ -168,7 +168,7 @@ class _DamageLog:
 def _parts(file: BinaryIO, label: str, faults: list[str]) -> Iterator[_Part]:
     chunks, is_compressed = decompressed(file_chunks(file, faults.append), faults.append)
     head = chunks.peek(SNIFFED_BYTES)
-    if not head.strip():
+    if not head.strip() or not head.strip(b"\0"):
         raise DamagedInputError(f"{label} {f'has no content: {faults[0]}' if faults else 'is empty'}; {_EXPECTED}")
     found = sniff(chunks)
     if found is None:

@@ -96,15 +96,20 @@ def _separate_documents(text: str, line: int) -> Iterator[Document | BadText]:
         line += text.count("\n", counted, position)
         counted = position
         try:
-            value, position = LENIENT_DECODER.raw_decode(text, position)
+            value, end = LENIENT_DECODER.raw_decode(text, position)
         except (ValueError, RecursionError) as error:
-            yield BadText(line, _reason(error))
-            found = _NEXT_DOCUMENT.search(text, position + 1)
-            if found is None:
-                return
-            position = found.start()
+            reason = _reason(error)
         else:
-            yield Document(line, value)
+            if isinstance(value, dict | list):
+                yield Document(line, value)
+                position = end
+                continue
+            reason = "it is no trace data"  # the remains of a document whose beginning is lost
+        yield BadText(line, reason)
+        found = _NEXT_DOCUMENT.search(text, position + 1)
+        if found is None:
+            return
+        position = found.start()
 
 
 def _reason(error: ValueError | RecursionError) -> str:

@@ -14,8 +14,8 @@ from typing import Final
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from proto_stubs.otlp_trace_slim_pb2 import ExportTraceServiceRequest
 from tracelens.otlp.assembly import SPAN_ID_BYTES, TRACE_ID_BYTES
 
 _SAMPLE: Final = 3
@@ -58,7 +58,9 @@ def _holds_metrics(message: bytes) -> bool:
         request = ExportMetricsServiceRequest.FromString(message)
     except DecodeError:
         return False
-    metrics = (metric for above in request.resource_metrics for scope in above.scope_metrics for metric in scope.metrics)
+    metrics = (
+        metric for above in request.resource_metrics for scope in above.scope_metrics for metric in scope.metrics
+    )
     return any(
         point.time_unix_nano
         for metric in metrics

@@ -61,15 +61,20 @@ def _by_command(classes: dict[str, str]) -> dict[str, str]:
 _REDIS_CLASSES: Final = _by_command(_REDIS)
 _MEMCACHED_CLASSES: Final = _by_command(_MEMCACHED)
 
-KEYS_ONLY: Final = frozenset(
-    "MGET DEL UNLINK EXISTS TOUCH WATCH SINTER SUNION SDIFF PFCOUNT GET GETS GET_MULTI GETMULTI GET_MANY GETS_MANY".split()  # noqa: SIM905
-)
+_KEYS_ONLY: Final = """
+    MGET DEL UNLINK EXISTS TOUCH WATCH SINTER SUNION SDIFF PFCOUNT GET GETS GET_MULTI GETMULTI GET_MANY GETS_MANY
+"""
+KEYS_ONLY: Final = frozenset(_KEYS_ONLY.split())
 """Commands whose arguments are all keys."""
 
-HAVE_SUBCOMMANDS: Final = frozenset(
-    "CLIENT CONFIG SCRIPT CLUSTER COMMAND OBJECT MEMORY XINFO XGROUP ACL MODULE FUNCTION SLOWLOG LATENCY SENTINEL".split()  # noqa: SIM905
-)
+_HAVE_SUBCOMMANDS: Final = """
+    CLIENT CONFIG SCRIPT CLUSTER COMMAND OBJECT MEMORY XINFO XGROUP ACL MODULE FUNCTION SLOWLOG LATENCY SENTINEL
+"""
+HAVE_SUBCOMMANDS: Final = frozenset(_HAVE_SUBCOMMANDS.split())
 """Commands whose first argument is a second word of the command."""
+
+OPTIONS_FIRST: Final = frozenset({"XREAD", "XREADGROUP", "SCAN", "ZDIFF", "ZINTER", "ZUNION", "SINTERCARD"})
+"""Commands whose first argument is an option, a cursor or a number of keys."""
 
 
 def command_class(command: str, db_system: str) -> str:

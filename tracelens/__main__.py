@@ -1,0 +1,5 @@
+"""Run the command line with `python -m tracelens`."""
+
+from tracelens.cli import main
+
+main()
