@@ -39,10 +39,10 @@ format: $(VENV)/development ## rewrite the code the way lint wants it
 	$(BIN)/ruff check --fix .
 
 docs: $(VENV)/development ## rewrite generated pages
-	$(BIN)/python -m tests.documentation --write
+	$(BIN)/python docs/generate.py
 
 snapshots: $(VENV)/development ## rewrite the findings expected of sample_traces
-	$(BIN)/python -m pytest -q -n 2 --update-snapshots tests
+	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q -n 2 tests/test_passes.py tests/report
 
 protos: $(VENV)/development ## regenerate proto_stubs from its .proto files
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --mypy_out=quiet:. proto_stubs/*.proto

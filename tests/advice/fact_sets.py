@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
-from tracelens.advice import AdviceFacts
-from tracelens.advice.catalogue import advised_passes, pass_advice
-from tracelens.advice.dialects import dialects
+from tracelens.advice import AdviceFacts, advise
+from tracelens.advice.catalogue import advised_passes, pass_advice, snippet_languages, snippets
 from tracelens.advice.frameworks import framework_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tracelens.advice.frameworks import FrameworkEntry
+    from tracelens.findings import Advice
 
 SDK_LANGUAGES = {
     "javascript": "nodejs",
@@ -35,6 +38,12 @@ BY_FOREIGN_KEY = AdviceFacts(
     selected_columns=("id", "user_id", "status"),
     constant_predicates=("status = 'open'",),
     evidence=(("repeats", 12), ("ttl_s", 45), ("hit_rate", 0.9), ("concurrency", 30), ("objective_ms", 2000.0)),
+)
+WHOLE_LOOKUP = replace(
+    BY_FOREIGN_KEY,
+    subject="SELECT id, user_id, status FROM orders WHERE user_id = ?",
+    filter_columns=(("user_id", "equal"),),
+    constant_predicates=(),
 )
 BY_PRIMARY_KEY = replace(
     BY_FOREIGN_KEY,
@@ -86,6 +95,22 @@ LOWERED = replace(
     join_columns=("id", "user_id"),
     constant_predicates=(),
 )
+SORTED_ONLY = replace(
+    PAGE,
+    subject="SELECT id FROM events ORDER BY kind",
+    sort_columns=("kind",),
+    selected_columns=("id",),
+    has_limit=False,
+)
+OF_A_HOST = replace(
+    BY_FOREIGN_KEY,
+    subject="db-1.internal",
+    endpoint="",
+    tables=(),
+    filter_columns=(),
+    constant_predicates=(),
+    evidence=(("host", "db-1.internal"),),
+)
 INSERT = replace(
     BY_FOREIGN_KEY,
     subject="INSERT INTO audit_log (actor, action) VALUES (?, ?)",
@@ -109,42 +134,67 @@ HTTP_CALL = replace(TABLE_ONLY, subject="GET http://users:3000/api/users/{id}", 
 CACHE_READ = replace(HTTP_CALL, subject="get banner:?")
 NOTHING = AdviceFacts(pass_name="n_plus_one", service_name="", endpoint="", subject="")
 
-FORMS = (
+QUERY_FORMS = (
     BY_FOREIGN_KEY,
+    WHOLE_LOOKUP,
     BY_PRIMARY_KEY,
     PLAIN_FILTER,
     LAST_FEW,
     TOTALS,
     PAGE,
+    SORTED_ONLY,
     LOWERED,
+    OF_A_HOST,
     INSERT,
     UPDATE,
     DELETE,
     TABLE_ONLY,
-    HTTP_CALL,
-    CACHE_READ,
     NOTHING,
 )
+ON_TWO_DATABASES = (BY_FOREIGN_KEY, WHOLE_LOOKUP, PLAIN_FILTER, INSERT)
+CALL_FORMS = (BY_FOREIGN_KEY, WHOLE_LOOKUP, HTTP_CALL, CACHE_READ, TABLE_ONLY, NOTHING)
 DB_SYSTEMS = ("postgresql", "mysql", "sqlite", "microsoft.sql_server", "oracle.db", "mongodb", "clickhouse", None)
 
 
 def every_fact_set() -> Iterator[AdviceFacts]:
-    """Every form for every pass, emitted by every framework whose kind the pass asks for, on fitting databases."""
-    assert {dialect.title for dialect in dialects()}
+    """Every form for every pass, on every database, and emitted by every framework that the pass has a snippet for."""
     for pass_name in advised_passes():
         advice = pass_advice(pass_name)
         assert advice is not None
-        for form in FORMS:
+        for form in QUERY_FORMS if "orm" in advice.kinds else CALL_FORMS:
             facts = replace(form, pass_name=pass_name)
             for db_system in DB_SYSTEMS:
                 yield replace(facts, db_system=db_system)
-            for entry in framework_entries():
-                if not set(entry.kinds) & {*advice.kinds, "language"} or not entry.scopes:
-                    continue
-                for db_system in ("postgresql", "mysql"):
-                    yield replace(
-                        facts,
-                        db_system=db_system,
-                        scope_names=(entry.scopes[0].replace("*", "1.0"),),
-                        sdk_language=SDK_LANGUAGES[entry.language],
-                    )
+            for entry in emitting(pass_name):
+                for db_system in ("postgresql", "mysql") if form in ON_TWO_DATABASES else ("postgresql",):
+                    yield emitted_by(entry.name, replace(facts, db_system=db_system))
+
+
+@cache
+def every_advice() -> tuple[tuple[AdviceFacts, Advice], ...]:
+    """The advice for every fact set; of equal snippets one, since they are what takes time to check."""
+    by_snippet = {}
+    for facts in every_fact_set():
+        advice = advise(facts)
+        by_snippet[(facts.db_system, advice.snippet)] = (facts, advice)
+    return tuple(by_snippet.values())
+
+
+def emitting(pass_name: str) -> list[FrameworkEntry]:
+    """The frameworks that a pass has snippets for, itself or through another pass."""
+    advice = pass_advice(pass_name)
+    assert advice is not None
+    named = {
+        snippet.framework
+        for source in (pass_name, *advice.snippets_of)
+        for language in snippet_languages(source)
+        for snippet in snippets(source, language)
+    }
+    return [entry for entry in framework_entries() if entry.scopes and named & {entry.name, *entry.falls_back_to}]
+
+
+def emitted_by(framework: str, facts: AdviceFacts) -> AdviceFacts:
+    """The same facts from spans of a framework."""
+    entry = next(entry for entry in framework_entries() if entry.name == framework)
+    scope = entry.scopes[0].replace("*", "1.0")
+    return replace(facts, scope_names=(scope,), sdk_language=SDK_LANGUAGES[entry.language])

@@ -66,7 +66,7 @@ def test_any_request_reads_back_equal(written: ExportTraceServiceRequest) -> Non
 @given(REQUESTS)
 @settings(deadline=None, max_examples=30)
 def test_enum_names_and_snake_case_read_back_equal(written: ExportTraceServiceRequest) -> None:
-    body = json.dumps(to_document(written, use_integers_for_enums=False, preserving_proto_field_name=True)).encode()
+    body = json.dumps(to_document(written, is_proto_style=True)).encode()
     assert read(body) == written
 
 

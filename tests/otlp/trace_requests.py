@@ -114,9 +114,11 @@ def merged(requests: Iterable[bytes | ExportTraceServiceRequest]) -> bytes:
     return whole.SerializeToString(deterministic=True)
 
 
-def to_document(request: ExportTraceServiceRequest, **options: bool) -> dict[str, Any]:
-    """Return a request as OTLP JSON: the protobuf library's, with ids in hex."""
-    document: dict[str, Any] = MessageToDict(request, **({"use_integers_for_enums": True} | options))
+def to_document(request: ExportTraceServiceRequest, *, is_proto_style: bool = False) -> dict[str, Any]:
+    """Return a request as OTLP JSON: the protobuf library's, with ids in hex; or with the names of the .proto files."""
+    document: dict[str, Any] = MessageToDict(
+        request, use_integers_for_enums=not is_proto_style, preserving_proto_field_name=is_proto_style
+    )
     _write_ids_in_hex(document)
     return document
 

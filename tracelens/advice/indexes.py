@@ -47,11 +47,13 @@ class Index:
     """An index that would serve a query.
 
     Attributes:
+        table: the table that it is on, as the facts name it.
         statement: its DDL.
         name: its name.
         columns: its columns as plain names, () where it is more than columns in ascending order.
     """
 
+    table: str
     statement: str
     name: str
     columns: tuple[str, ...]
@@ -112,7 +114,9 @@ def _plan_index(facts: AdviceFacts, query: Query | None, dialect: Dialect) -> In
     where = " AND ".join(tree.sql(dialect=dialect.sqlglot) for tree in predicates) if dialect.partial else ""
     statement = f"{dialect.create_index} {name} ON {qualified(table, dialect)} ({', '.join(keys)})"
     simple = not where and keys == [quoted(column, dialect) for column in columns]
-    return Index(f"{statement}\nWHERE {where};" if where else f"{statement};", name, tuple(columns) if simple else ())
+    return Index(
+        table, f"{statement}\nWHERE {where};" if where else f"{statement};", name, tuple(columns) if simple else ()
+    )
 
 
 def _keys(
@@ -137,7 +141,7 @@ def _trigram(table: str, column: str, dialect: Dialect) -> Index | None:
         return None
     name = _index_name(table, (column, "trgm"))
     on = f"{qualified(table, dialect)} USING gin ({quoted(column, dialect)} gin_trgm_ops)"
-    return Index(f"CREATE EXTENSION IF NOT EXISTS pg_trgm;\n{dialect.create_index} {name} ON {on};", name, ())
+    return Index(table, f"CREATE EXTENSION IF NOT EXISTS pg_trgm;\n{dialect.create_index} {name} ON {on};", name, ())
 
 
 def qualified(table: str, dialect: Dialect) -> str:

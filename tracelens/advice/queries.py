@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tracelens.advice import naming
@@ -67,8 +68,12 @@ class Query:
         return _WRITTEN_MARKER.sub(lambda _: self.dialect.marker.replace("{n}", str(next(numbers))), text)
 
 
+@lru_cache(maxsize=256)
 def parse_query(text: str, dialect: Dialect | None) -> Query | None:
-    """Parse a query shape; None where there is no SQL, where it is cut off, or where sqlglot does not know it."""
+    """Parse a query shape; None where there is no SQL, where it is cut off, or where sqlglot does not know it.
+
+    Kept, since several passes find something in one shape, and parsing is what takes time (1 ms).
+    """
     if dialect is None or len(text) > _MAX_LENGTH or text.count("(") > _MAX_NESTING or not _STATEMENT.match(text):
         return None
     from sqlglot import exp, parse  # noqa: PLC0415 - loaded only once a finding needs it

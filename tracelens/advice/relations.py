@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -50,11 +51,17 @@ def relation_of(facts: AdviceFacts) -> Relation:
     return Relation(target, key, key_words, (), to_many=None, unique=False)
 
 
+def constant_columns(facts: AdviceFacts) -> frozenset[str]:
+    """Return the filter columns that are only ever compared with one value."""
+    told = set(re.findall(r"\w+", " ".join(facts.constant_predicates).lower()))
+    return frozenset(column for name, _ in facts.filter_columns if (column := naming.bare(name)).lower() in told)
+
+
 def _key(facts: AdviceFacts) -> str:
     """The column compared with one value: a reference before any other, a constant never."""
-    constants = " ".join(facts.constant_predicates).lower()
+    constants = constant_columns(facts)
     compared = [naming.bare(column) for column, operator in facts.filter_columns if operator in ("equal", "in")]
-    varying = [column for column in compared if column and column.lower() not in constants] or compared
+    varying = [column for column in compared if column and column not in constants] or compared
     references = [column for column in varying if _KEY_ENDINGS.intersection(naming.words(column)[-1:])]
     return next(iter(references or varying), "")
 

@@ -105,6 +105,9 @@ _INSERTED: Final[Mapping[str, Callable[[Sequence[str]], str | None]]] = {
 _INDEX: Final[Mapping[str, Callable[[Index], str | None]]] = {
     "create_index": lambda index: index.statement,
     "create_index_native": lambda index: embeddable(index.statement),
+    "index_table": lambda index: naming.literal(index.table),
+    "index_model": lambda index: naming.pascal(naming.one(naming.words(index.table))),
+    "index_models": lambda index: naming.pascal(naming.many(naming.words(index.table))),
     "index_name": lambda index: index.name,
     "index_name_short": lambda index: index.name[:30].rstrip("_"),  # Django takes 30 characters
     "index_list": lambda index: _columns(index.columns, str),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 from tracelens.advice import naming
 from tracelens.advice.dialects import dialect_of
 from tracelens.advice.indexes import qualified, sorted_by
-from tracelens.advice.relations import relation_of
+from tracelens.advice.relations import constant_columns, relation_of
 from tracelens.advice.routes import cache_prefix, collection_url, routes
 from tracelens.advice.sql_values import SQL_PLACEHOLDERS, SqlValues
 
@@ -43,6 +43,7 @@ _DESCENDING: Final = {
 """How languages and ORMs spell the direction of an order, and the comparison that goes further along it."""
 
 _MAX_POOL_SIZE: Final = 100
+_LIMIT_SHOWN: Final = 10
 _FIELDS_SHOWN: Final = 4
 _SHOWN_LENGTH: Final = 160
 
@@ -58,9 +59,17 @@ class Values:
         self.dialect = dialect_of(facts.db_system)
         self.statement = facts.subject.lstrip().partition(" ")[0].lower()
         self.limited = facts.has_limit and not self.relation.unique
+        self.filters = list(dict.fromkeys(naming.bare(column) for column, _ in facts.filter_columns))
+        self.varying = [name for name in self.filters if name not in constant_columns(facts)]
         self.sorts_by_id = self._sort.lower() == "id"
         self.has_ttl = is_number(self._evidence.get("ttl_s"))
         self.sql = SqlValues(facts, self.dialect, self.relation, self._used_columns())
+
+    @property
+    def is_lookup(self) -> bool:
+        """Whether the key alone tells which rows of one table are read, all of them and in no order."""
+        whole = not self.limited and not self._facts.sort_columns and len(set(self._facts.tables)) == 1
+        return whole and self.filters == [self.relation.key]
 
     def get(self, name: str) -> str | None:
         """Return a placeholder's value, None where the facts do not give it."""
@@ -93,7 +102,8 @@ class Values:
             "database": dialect.title if dialect else None,
             "explain": dialect.explain.rstrip(";") if dialect else None,
             "explain_hint": dialect.explain_hint if dialect else None,
-            "limit_rows": None if facts.limit_rows is None else str(facts.limit_rows),
+            "other_columns": listed([name for name in self.filters if name != self.relation.key]),
+            "limit_rows": str(facts.limit_rows or _LIMIT_SHOWN),
             **{name: measured(name, self._evidence.get(name)) for name in EVIDENCE},
         }
 
@@ -213,6 +223,9 @@ CONDITIONS: Final[Mapping[str, Callable[[Values], bool]]] = {
     "aggregate": lambda values: values.sql.is_aggregate,
     "limited": lambda values: values.limited,
     "index": lambda values: values.sql.index is not None,
+    "filtered": lambda values: bool(values.filters),
+    "one_key": lambda values: values.varying == [values.relation.key],
+    "only_key": lambda values: values.is_lookup,
     "by_id": lambda values: values.sorts_by_id,
     "ttl_known": lambda values: values.has_ttl,
     "sql": lambda values: values.dialect is not None,

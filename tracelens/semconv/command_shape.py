@@ -26,7 +26,7 @@ from tracelens.semconv.literals import (
     text_hashes,
 )
 from tracelens.semconv.query_shape import QueryShape, parse_shape
-from tracelens.semconv.text_arrays import matches, rewritten_where
+from tracelens.semconv.text_arrays import matches, replaced, rewritten_where
 
 _CACHES: Final = frozenset({"redis", "valkey", "memcached", "keydb", "dragonfly"})
 _DOCUMENTS: Final = frozenset(
@@ -111,10 +111,10 @@ def _cache_shapes(texts: pa.StringArray, system: str) -> StrippedTexts:
     heads = rewritten_where(
         texts,
         matches(texts, _BLOCKING_READ),
-        lambda rows: pc.replace_substring_regex(rows, _BLOCKING_READ, r"\1 BLOCK "),
+        lambda rows: replaced(rows, _BLOCKING_READ, r"\1 BLOCK "),
     )
-    heads = pc.replace_substring_regex(heads, _HEAD, "\\1\x1f\\2\x1f\\3")
-    encoded = pc.replace_substring_regex(heads, _KEY_PARAMETER, "?").dictionary_encode()
+    heads = replaced(heads, _HEAD, "\\1\x1f\\2\x1f\\3")
+    encoded = replaced(heads, _KEY_PARAMETER, "?").dictionary_encode()
     forms = [_command_form(head, system) for head in encoded.dictionary.to_pylist()]
     shapes = pa.array([form.shape_text for form in forms], pa.string()).take(encoded.indices)
     key_tells = _of_rows([form.key_tells for form in forms], encoded.indices)

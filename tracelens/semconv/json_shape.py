@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from tracelens.semconv.literals import CUT_MARK, StrippedTexts, at_length_cap, placed, text_hashes
 from tracelens.semconv.query_shape import ColumnUse, QueryShape, SortColumn
 from tracelens.semconv.statement_kind import statement_of
-from tracelens.semconv.text_arrays import matches, rewritten_where
+from tracelens.semconv.text_arrays import extracted, matches, replaced, rewritten_where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ _DEEPEST: Final = 40
 _SHAPE: Final = re.compile(
     r"(?:(?P<operation>[A-Za-z]\w*)(?: (?P<collection>[\w.$-]+))?)?\s*(?P<document>[\[{].*)?", re.DOTALL
 )
-_WORD_AND_DOCUMENT: Final = re.compile(r"\s*(\w*)\s*([\[{]?)(.*)", re.DOTALL)
+_WORD_AND_DOCUMENT: Final = re.compile(r"\s*(\w*)\s*([\[{].*)", re.DOTALL)
 _SHELL_SHAPE: Final = re.compile(r"db\.(?P<collection>[\w$-]+)\.(?P<operation>\w+)\((?P<document>.*)\)", re.DOTALL)
 _SORT_SHAPE: Final = re.compile(r" sort (\{[^{}]*\})")
 _BARE_KEY: Final = re.compile(r"([{,]\s*)([^\s\"{}\[\],:]+)\s*:")
@@ -107,23 +107,17 @@ def document_shapes(texts: pa.StringArray) -> StrippedTexts:
 
     A text that is no JSON (cut off, or one word) is masked all the same.
     """
-    named = rewritten_where(
-        texts, matches(texts, '"getMore"'), lambda rows: pc.replace_substring_regex(rows, _CURSOR, r"\1")
-    )
-    named = rewritten_where(
-        named, matches(named, _CLASS_SOURCE), lambda rows: pc.replace_substring_regex(rows, _CLASS_SOURCE, r'\1\2"')
-    )
-    marked = pc.replace_substring_regex(pc.replace_substring_regex(named, r"[\x00-\x08]", " "), _VALUE, "\x02\\1\x03")
-    masked = pc.replace_substring_regex(pc.replace_substring(marked, "\x02\x03", '"?"'), r"[\x02\x03]", "")
+    named = rewritten_where(texts, matches(texts, '"getMore"'), lambda rows: replaced(rows, _CURSOR, r"\1"))
+    named = rewritten_where(named, matches(named, _CLASS_SOURCE), lambda rows: replaced(rows, _CLASS_SOURCE, r'\1\2"'))
+    marked = replaced(replaced(named, r"[\x00-\x08]", " "), _VALUE, "\x02\\1\x03")
+    masked = replaced(pc.replace_substring(marked, "\x02\x03", '"?"'), r"[\x02\x03]", "")
     encoded = masked.dictionary_encode()
     forms = [_form(text) for text in encoded.dictionary.to_pylist()]
     shapes = pa.array([shape for shape, _ in forms], pa.string()).take(encoded.indices)
     documents = pa.array([count for _, count in forms], pa.int32()).take(encoded.indices)
     cut = pc.or_(matches(texts, CUT_MARK), at_length_cap(texts))
     visible = pc.and_(texts.is_valid(), pc.invert(pc.or_(cut, matches(texts, _HIDDEN))))
-    steady = rewritten_where(
-        texts, matches(texts, '"lsid"'), lambda rows: pc.replace_substring_regex(rows, _PER_CALL_FIELDS, "")
-    )
+    steady = rewritten_where(texts, matches(texts, '"lsid"'), lambda rows: replaced(rows, _PER_CALL_FIELDS, ""))
     return StrippedTexts(
         shape_texts=shapes,
         parameter_hashes=text_hashes(steady, visible),
@@ -170,7 +164,7 @@ def describe_document(shape_text: str, operation: str | None) -> QueryShape:
 
 def statement_of_operation(operation: str | None) -> str:
     """Return the statement that an operation's name stands for, in SQL's words: `findOne` is a select."""
-    words = (operation or "").split()
+    words = (operation or "").removeprefix("BATCH ").split()
     if not words:
         return "other"
     statement = statement_of(words[0])
@@ -184,26 +178,26 @@ def _form(masked: str | None) -> tuple[str | None, int | None]:
     """Return the shape of one masked text, and how many documents it inserts."""
     if masked is None:
         return None, None
-    word, opening, rest = _WORD_AND_DOCUMENT.match(masked).groups()
-    document = _loaded(opening + rest) if opening else None
+    parts = _WORD_AND_DOCUMENT.fullmatch(masked)
+    document = _loaded(parts[2]) if parts else None
     if document is None:
         return re.sub(r"\s+", " ", masked.replace('"?"', "?")).strip(), None
-    if word:
-        return f"{word} {_rendered(document)}", None
+    if parts and parts[1]:
+        return f"{parts[1]} {_rendered(document)}", None
     first, collection = next(iter(document.items()), ("", None)) if isinstance(document, dict) else ("", None)
     if not isinstance(document, dict) or first not in _FILTER_OF or not isinstance(collection, str):
         return _rendered(document), None
-    parts = [first, collection]
+    pieces = [first, collection]
     sought = document.get(_FILTER_OF[first])
     if isinstance(sought, list) and first in {"update", "delete"}:
         sought = next((each.get("q") for each in sought if isinstance(each, dict)), None)
     if sought:
-        parts.append(_rendered(sought))
+        pieces.append(_rendered(sought))
     if document.get("sort"):
-        parts += ["sort", _rendered(document["sort"])]
-    parts += [f"{bound} ?" for bound in ("skip", "limit") if bound in document]
+        pieces += ["sort", _rendered(document["sort"])]
+    pieces += [f"{bound} ?" for bound in ("skip", "limit") if bound in document]
     documents = document.get("documents")
-    return " ".join(parts), len(documents) if first == "insert" and isinstance(documents, list) else None
+    return " ".join(pieces), len(documents) if first == "insert" and isinstance(documents, list) else None
 
 
 def _loaded(masked: str) -> Json:
@@ -232,8 +226,8 @@ def _rendered(value: Json, depth: int = 0) -> str:
 
 def _number_of(texts: pa.StringArray, field: str) -> pa.Int64Array:
     present = matches(texts, f'"{field}"')
-    found = pc.struct_field(pc.extract_regex(texts.filter(present), _COUNT.format(field)), "number")
-    return placed(present, pc.cast(found, pa.int64()))
+    digits = extracted(texts.filter(present), _COUNT.format(field), "number")
+    return placed(present, pc.cast(digits, pa.int64()))
 
 
 def _document_of(shape: str) -> Json:

@@ -21,7 +21,7 @@ from xxhash import xxh3_64_intdigest
 
 from tracelens.semconv.shape_tidying import VALUES_ROW, VALUES_ROWS, tidied
 from tracelens.semconv.sql_lexis import PROTECTED_QUESTION_MARK, LexisPatterns, lexis_of, patterns_of
-from tracelens.semconv.text_arrays import matches, rewritten_where
+from tracelens.semconv.text_arrays import extracted, matches, replaced, rewritten_where
 
 # Lengths at which senders cut texts: Ruby pg 2000, Java 32 KiB, New Relic 4095, and the powers and
 # thousands that people write into OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT.
@@ -77,7 +77,7 @@ def strip_literals(texts: pa.StringArray, db_system: str) -> StrippedTexts:
     """
     patterns = patterns_of(lexis_of(db_system))
     bare, plain = _without_comments(texts, patterns)
-    masked = rewritten_where(bare, plain, lambda rows: pc.replace_substring_regex(rows, patterns.plain_literal, "?"))
+    masked = rewritten_where(bare, plain, lambda rows: replaced(rows, patterns.plain_literal, "?"))
     not_plain = pc.invert(plain)
     tokens = _tokens(bare.filter(not_plain), patterns)
     masked = rewritten_where(masked, not_plain, lambda _: _joined(tokens))
@@ -86,8 +86,9 @@ def strip_literals(texts: pa.StringArray, db_system: str) -> StrippedTexts:
     # Without their literals few texts are left, so everything else is asked of those.
     encoded = masked.dictionary_encode()
     forms, rows = encoded.dictionary, encoded.indices
-    all_comment = pc.equal(forms, "")
-    shape_texts = tidied(forms).take(rows)
+    tidy_forms = tidied(forms)
+    shape_texts = tidy_forms.take(rows)
+    all_comment = pc.equal(tidy_forms, "")
     if all_comment.true_count:
         # Such a text is its own shape: drivers announce `/* ping */` and Prisma its implicit BEGIN so.
         shape_texts = rewritten_where(
@@ -97,7 +98,7 @@ def strip_literals(texts: pa.StringArray, db_system: str) -> StrippedTexts:
         pc.or_(unclosed, at_length_cap(texts)),
         _of_rows(pc.or_(matches(forms, CUT_MARK), _parenthesis_open(forms)), rows),
     )
-    offset_rows, limit_rows = _paging(bare, masked, _of_rows(matches(forms, _PAGED), rows))
+    offset_rows, limit_rows = _paging(bare, _of_rows(matches(forms, _PAGED), rows), patterns.string)
     return StrippedTexts(
         shape_texts=shape_texts,
         parameter_hashes=text_hashes(bare, pc.and_(texts.is_valid(), pc.invert(pc.or_(hidden, truncated)))),
@@ -144,7 +145,7 @@ def _without_comments(texts: pa.StringArray, patterns: LexisPatterns) -> tuple[p
 
 def _uncommented(texts: pa.StringArray, patterns: LexisPatterns) -> pa.StringArray:
     texts = _without_control(texts)
-    marked = pc.replace_substring_regex(texts, patterns.comment, "\x02\\1\x03")
+    marked = replaced(texts, patterns.comment, "\x02\\1\x03")
     return _unmarked(pc.replace_substring(marked, "\x02\x03", " "))
 
 
@@ -152,35 +153,37 @@ def _tokens(texts: pa.StringArray, patterns: LexisPatterns) -> pa.StringArray:
     r"""Return the texts with every token between \x02 and \x03: empty for a literal, else what is kept of it."""
     texts = _without_control(texts)
     if patterns.operator_question_mark is not None:
-        texts = pc.replace_substring_regex(texts, patterns.operator_question_mark, PROTECTED_QUESTION_MARK + r"\1")
-    return pc.replace_substring_regex(texts, patterns.token, "\x02\\1\\2\\3\\4\\5\\6\\7\x03")
+        texts = replaced(texts, patterns.operator_question_mark, PROTECTED_QUESTION_MARK + r"\1")
+    return replaced(texts, patterns.token, "\x02\\1\\2\\3\\4\\5\\6\\7\x03")
 
 
 def _joined(tokens: pa.StringArray) -> pa.StringArray:
-    masked = pc.replace_substring_regex(tokens, r"\x02[?$:@%{'\"]?\x03", "?")
+    masked = replaced(tokens, r"\x02[?$:@%{'\"]?\x03", "?")
     return pc.replace_substring(_unmarked(masked), PROTECTED_QUESTION_MARK, "?")
 
 
 def _unmarked(texts: pa.StringArray) -> pa.StringArray:
-    return pc.replace_substring_regex(texts, r"[\x02\x03]", "")
+    return replaced(texts, r"[\x02\x03]", "")
 
 
 def _without_control(texts: pa.StringArray) -> pa.StringArray:
-    return rewritten_where(
-        texts, matches(texts, _CONTROL), lambda rows: pc.replace_substring_regex(rows, _CONTROL, " ")
-    )
+    return rewritten_where(texts, matches(texts, _CONTROL), lambda rows: replaced(rows, _CONTROL, " "))
 
 
 def _parenthesis_open(shapes: pa.StringArray) -> pa.BooleanArray:
     """Return where a text ends inside parentheses, as one does that was cut in a list of columns or values."""
     long = pc.greater_equal(pc.binary_length(shapes), _SHORTEST_CUT).fill_null(fill_value=False)
+    if long.true_count == 0:
+        return long
     rows = shapes.filter(long)
     return scattered(long, pc.greater(pc.count_substring(rows, "("), pc.count_substring(rows, ")")))
 
 
 def _value_rows(shapes: pa.StringArray) -> pa.Int32Array:
     inserts = matches(shapes, _INSERT)
-    rows = pc.struct_field(pc.extract_regex(shapes.filter(inserts), VALUES_ROWS), "rows")
+    if inserts.true_count == 0:
+        return pa.nulls(len(shapes), pa.int32())
+    rows = extracted(shapes.filter(inserts), VALUES_ROWS, "rows")
     return placed(inserts, pc.count_substring_regex(rows, VALUES_ROW))
 
 
@@ -188,38 +191,34 @@ def _of_rows(facts: pa.BooleanArray, rows: pa.Int32Array) -> pa.BooleanArray:
     return pc.fill_null(facts.take(rows), fill_value=False)
 
 
-def _paging(
-    bare: pa.StringArray, masked: pa.StringArray, paged: pa.BooleanArray
-) -> tuple[pa.Int64Array, pa.Int64Array]:
+def _paging(bare: pa.StringArray, paged: pa.BooleanArray, string: str) -> tuple[pa.Int64Array, pa.Int64Array]:
     """Return the visible OFFSET and LIMIT numbers of the last, that is the outermost, such clause in each text."""
-    bare, masked = bare.filter(paged), masked.filter(paged)
+    if paged.true_count == 0:
+        return (nothing := pa.nulls(len(paged), pa.int64())), nothing
+    bare = bare.filter(paged)
     # Nearly always the clause ends the text, where RE2 finds it without reading the rest.
-    found = pc.extract_regex(bare, _LIMIT_AT_END)
-    limit = _number(found, "limit")
-    offset = pc.coalesce(_number(found, "offset"), _number(found, "skipped"))
+    limit, offset, skipped = (_number(bare, _LIMIT_AT_END, name) for name in ("limit", "offset", "skipped"))
+    offset = pc.coalesce(offset, skipped)
     elsewhere = limit.is_null()
-    bare, masked = bare.filter(elsewhere), masked.filter(elsewhere)
-    first = _number_after(_LIMIT, bare, masked)
-    second = _number_after(_LIMIT_SKIPPED, bare, masked)
-    skipped = pc.coalesce(_number_after(_OFFSET, bare, masked), pc.if_else(second.is_valid(), first, None))
-    asked = pc.coalesce(second, first, _number_after(_FETCH, bare, masked), _number_after(_TOP, bare, masked))
+    rest = replaced(bare.filter(elsewhere), string, r"\1")
+    first, second = _number_after(_LIMIT, rest), _number_after(_LIMIT_SKIPPED, rest)
+    skipped = pc.coalesce(_number_after(_OFFSET, rest), pc.if_else(second.is_valid(), first, None))
+    asked = pc.coalesce(second, first, _number_after(_FETCH, rest), _number_after(_TOP, rest))
     return (
         placed(paged, pc.replace_with_mask(offset, elsewhere, skipped)),
         placed(paged, pc.replace_with_mask(limit, elsewhere, asked)),
     )
 
 
-def _number_after(clause: str, bare: pa.StringArray, masked: pa.StringArray) -> pa.Int64Array:
-    """Return the number that follows the clause in the text, where the masked text shows that it is no string."""
-    present = matches(masked, rf"(?i){clause}\?")
-    found = pc.extract_regex(bare.filter(present), rf"(?is)^.*{clause}(?P<number>\d{{1,18}})\b")
-    return placed(present, _number(found, "number"))
+def _number_after(clause: str, texts: pa.StringArray) -> pa.Int64Array:
+    return _number(texts, rf"(?is)^.*{clause}(?P<number>\d{{1,18}})\b", "number")
 
 
-def _number(found: pa.StructArray, group: str) -> pa.Int64Array:
-    digits = pc.struct_field(found, group)
-    return pc.cast(pc.if_else(pc.equal(digits, ""), None, digits), pa.int64())
+def _number(texts: pa.StringArray, pattern: str, group: str) -> pa.Int64Array:
+    digits = extracted(texts, pattern, group)
+    # A group that took no part in the match holds the empty string.
+    return pc.cast(pc.if_else(pc.equal(digits, ""), pa.scalar(None, pa.string()), digits), pa.int64())
 
 
 def _collapsed(texts: pa.StringArray) -> pa.StringArray:
-    return pc.utf8_trim(pc.replace_substring_regex(_without_control(texts), r"\s+", " "), characters=" ")
+    return pc.utf8_trim(replaced(_without_control(texts), r"\s+", " "), characters=" ")

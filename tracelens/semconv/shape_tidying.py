@@ -5,23 +5,33 @@ Works on texts without literals and comments, so parentheses and commas mean wha
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from tracelens.semconv.text_arrays import matches, replaced, rewritten_where
 
-from tracelens.semconv.text_arrays import matches, rewritten_where
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CAST: Final = r"(?:::[A-Za-z_][\w.]*(?: precision| varying)?(?:\[\])?)*"
 _ELEMENT: Final = rf"\?{_CAST}"
-# Two levels of parentheses inside a row: `(?, coalesce(f(?), ?))`.
-_ROW: Final = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+
+
+def _parenthesised(levels: int) -> str:
+    """Return the pattern of parentheses that hold others down to so many levels: RE2 cannot count."""
+    inside = r"[^()]*"
+    for _ in range(levels):
+        inside = rf"(?:[^()]|\({inside}\))*"
+    return rf"\({inside}\)"
+
+
+# `(?, lower(coalesce(f(?), ?)))`
+_ROW: Final = _parenthesised(4)
 VALUES_ROWS: Final = rf"(?i)\bVALUES?\s*(?P<rows>{_ROW}(?:\s*,\s*{_ROW})*(?:\s*,\s*\([^()]*$)?)"
 """The rows of a VALUES list; a last row that the sender cut off counts."""
 VALUES_ROW: Final = rf"{_ROW}|\([^()]*$"
 
 _NEEDS_TIDYING: Final = (
-    r"(?i)\s\s|[\t\r\n\f\v]|^\s|[\s;]$|\( | [),]|[-+]\s*\?"
+    r"(?i)\s\s|[\t\r\n\f\v]|^[\s;]|[\s;]$|\( | [),]|[-+]\s*\?"
     rf"|\bIN ?\((?:{_ELEMENT} ?,|\()|\bARRAY ?\[{_ELEMENT} ?,|\bVALUES ?\(.*\) ?, ?\("
 )
 # A sign belongs to the literal after an operator, an opening parenthesis, a comma, or one of these words.
@@ -41,11 +51,11 @@ def _tidied(texts: pa.StringArray) -> pa.StringArray:
         (r"\s+", " "),
         (r" ([),])", r"\1"),
         (r"\( ", "("),
-        (r"^ |[ ;]+$", ""),
+        (r"^[ ;]+|[ ;]+$", ""),
         (_SIGN, r"\1?"),
         (rf"(?i)(\b(?:IN ?\(|ARRAY ?\[){_ELEMENT})(?: ?, ?{_ELEMENT})+", r"\1"),
         (r"(?i)(\bIN ?\(\([^()]*\))(?: ?, ?\([^()]*\))+", r"\1"),
         (rf"(?i)(\bVALUES ?{_ROW})(?: ?, ?{_ROW})*(?: ?, ?\([^()]*$)?", r"\1"),
     ):
-        texts = pc.replace_substring_regex(texts, pattern, replacement)
+        texts = replaced(texts, pattern, replacement)
     return texts

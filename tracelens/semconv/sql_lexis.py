@@ -31,6 +31,7 @@ class LexisPatterns:
         plain_literal: a literal in such a text.
         comment_mark: what a text with a comment must contain.
         comment: a comment, or in group 1 a string or quoted identifier, in which comments do not count.
+        string: a string, or in group 1 a quoted identifier.
         token: a literal, or in group 1 text that looks like one and is kept, or in one of groups 2 to 6 the first
             character of a placeholder, or in group 7 the quote of a string that never ends.
         operator_question_mark: PostgreSQL's JSON operator `?`, told from a placeholder by what follows (group 1).
@@ -40,6 +41,7 @@ class LexisPatterns:
     plain_literal: str
     comment_mark: str
     comment: str
+    string: str
     token: str
     operator_question_mark: str | None
 
@@ -130,6 +132,7 @@ def patterns_of(lexis: Lexis) -> LexisPatterns:
         plain_literal=rf"(?s){literal}|{_NUMBER}",
         comment_mark=r"--|/\*" + ("|#" if lexis.hash_comments else ""),
         comment=rf"(?s)({quoted}|{literal})|--[^\n]*|/\*.*?\*/|/\*.*{hash_comment}",
+        string=rf"(?s)({quoted})|{literal}",
         token=rf"(?s)({kept})|{literal}|{_NUMBER}|{_PLACEHOLDER}|{unclosed}",
         operator_question_mark=r"\?(\s*(?:'|\$\d|\?))" if lexis.dollar_strings else None,
     )

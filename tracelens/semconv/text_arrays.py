@@ -1,4 +1,7 @@
-"""Two idioms over Arrow string arrays: which rows match, and rewriting only those."""
+"""Idioms over Arrow string arrays: which rows match, replacing, and rewriting only some rows.
+
+Arrow compiles a pattern at every call, which takes up to a millisecond, so no rows means no call.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,21 @@ if TYPE_CHECKING:
 
 def matches(texts: pa.StringArray, pattern: str) -> pa.BooleanArray:
     """Return where the RE2 pattern matches anywhere in the text; false for null."""
+    if len(texts) == 0:
+        return pa.array([], pa.bool_())
     return pc.fill_null(pc.match_substring_regex(texts, pattern), fill_value=False)
+
+
+def replaced(texts: pa.StringArray, pattern: str, replacement: str) -> pa.StringArray:
+    """Return the texts with every match of the RE2 pattern replaced."""
+    return pc.replace_substring_regex(texts, pattern, replacement) if len(texts) else texts
+
+
+def extracted(texts: pa.StringArray, pattern: str, group: str) -> pa.StringArray:
+    """Return what the named group of the RE2 pattern holds; null where the pattern does not match."""
+    if len(texts) == 0:
+        return texts
+    return pc.struct_field(pc.extract_regex(texts, pattern), group)
 
 
 def rewritten_where(

@@ -37,11 +37,11 @@ unwritten as (
   select p.*
   from periods as p
   where not exists (
-    select 1
-    from shape_tables as t
-    inner join table_writes as w on t.table_name = w.table_name
-    where t.query_shape_id = p.query_shape_id and w.start_ns > p.from_ns and w.start_ns < p.to_ns
-  )
+      select 1
+      from shape_tables as t
+      inner join table_writes as w on t.table_name = w.table_name
+      where t.query_shape_id = p.query_shape_id and w.start_ns > p.from_ns and w.start_ns < p.to_ns
+    )
 )
 
 select
@@ -62,8 +62,8 @@ select
 from unwritten as u
 inner join reads as r
   on u.service_name = r.service_name
-  and u.shape = r.shape
-  and u.parameter_hash = r.parameter_hash
-  and r.start_ns between u.from_ns and u.to_ns
+    and u.shape = r.shape
+    and u.parameter_hash = r.parameter_hash
+    and r.start_ns between u.from_ns and u.to_ns
 group by u.service_name, u.endpoint, u.shape, r.trace_id, r.request_span_id
 order by avoidable_ms desc, r.trace_id asc, r.request_span_id asc, subject asc

@@ -1,6 +1,10 @@
 -- What each service's spans carry. The columns are the names that passes use in `needs`.
 with spans_of as (
-  select n.service_name, count(*) as spans from nodes as n group by n.service_name
+  select
+    n.service_name,
+    count(*) as spans
+  from nodes as n
+  group by n.service_name
 ),
 
 requests_of as (

@@ -39,10 +39,10 @@ percentiles as (
   inner join requests as q on t.service_name = q.service_name and t.endpoint = q.endpoint
   left join pass_rows as r
     on t.service_name = r.service_name
-    and t.endpoint = r.endpoint
-    and t.subject = r.subject
-    and q.trace_id = r.trace_id
-    and q.request_span_id = r.request_span_id
+      and t.endpoint = r.endpoint
+      and t.subject = r.subject
+      and q.trace_id = r.trace_id
+      and q.request_span_id = r.request_span_id
   group by t.service_name, t.endpoint, t.subject
 )
 

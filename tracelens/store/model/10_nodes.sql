@@ -20,7 +20,10 @@ create or replace temp table known_scopes as
 select
   c.scope_id,
   c.scope_name,
-  exists (select 1 from orm_scopes as o where matches(c.scope_name, o.pattern)) as is_orm
+  exists(
+    select 1 from orm_scopes as o
+    where matches(c.scope_name, o.pattern)
+  ) as is_orm
 from scopes as c;
 
 create or replace temp table nodes as

@@ -13,12 +13,13 @@ select
   coalesce(c.is_orm, false) as is_orm,
   case s.kind when 2 then 'server' when 5 then 'consumer' when 3 then 'call' when 4 then 'call' else 'job' end as entry_kind,
   case
-    when s.http_method is not null and s.kind = 2 then s.http_method || ' ' || coalesce(
-      case when left(s.http_route, 1) in ('/', '^', '*', '(') then s.http_route else '/' || s.http_route end,
-      case when position('/' in s.name) > 0 then regexp_replace(s.name, '^\S*\s+', '') end,
-      url_path_template(coalesce(s.url_path, replace_all(s.url_full, '^[a-z]+://[^/]*', ''))),
-      ''
-    )
+    when s.http_method is not null and s.kind = 2
+      then s.http_method || ' ' || coalesce(
+          case when left(s.http_route, 1) in ('/', '^', '*', '(') then s.http_route else '/' || s.http_route end,
+          case when position('/' in s.name) > 0 then regexp_replace(s.name, '^\S*\s+', '') end,
+          url_path_template(coalesce(s.url_path, replace_all(s.url_full, '^[a-z]+://[^/]*', ''))),
+          ''
+        )
     when s.rpc_method is not null then s.rpc_method
     else s.name
   end as endpoint,
@@ -28,7 +29,12 @@ select
   s.status_code = 2 or coalesce(s.http_status_code >= 500, false) as is_error,
   s.http_status_code,
   s.weight
-from (select distinct trace_id, request_span_id from tree) as t
+from (
+  select distinct
+    trace_id,
+    request_span_id
+  from tree
+) as t
 inner join spans as s on t.trace_id = s.trace_id and t.request_span_id = s.span_id
 left join resources as r on s.resource_id = r.resource_id
 left join known_scopes as c on s.scope_id = c.scope_id

@@ -67,16 +67,16 @@ twins as (
   from numbered as a
   inner join numbered as b
     on a.trace_id = b.trace_id
-    and a.parent_span_id = b.parent_span_id
-    and a.query_shape_id = b.query_shape_id
-    and a.ordinal = b.ordinal
-    and a.scope_id <> b.scope_id
-    and a.start_ns < b.end_ns
-    and b.start_ns < a.end_ns
-    and (
-      a.end_ns - a.start_ns > b.end_ns - b.start_ns
-      or (a.end_ns - a.start_ns = b.end_ns - b.start_ns and a.scope_id < b.scope_id)
-    )
+      and a.parent_span_id = b.parent_span_id
+      and a.query_shape_id = b.query_shape_id
+      and a.ordinal = b.ordinal
+      and a.scope_id <> b.scope_id
+      and a.start_ns < b.end_ns
+      and a.end_ns > b.start_ns
+      and (
+        a.end_ns - a.start_ns > b.end_ns - b.start_ns
+        or (a.end_ns - a.start_ns = b.end_ns - b.start_ns and a.scope_id < b.scope_id)
+      )
 )
 
 select * from nested
@@ -97,14 +97,17 @@ select
   s.db_system,
   c.query_shape_id,
   case c.family
-    when 'db' then coalesce(h.query_shape, nullif(trim(coalesce(s.db_operation, '') || ' ' || coalesce(s.db_collection, '')), ''), s.name)
+    when
+      'db'
+      then coalesce(h.query_shape, nullif(trim(coalesce(s.db_operation, '') || ' ' || coalesce(s.db_collection, '')), ''), s.name)
     when 'cache' then coalesce(h.query_shape, s.db_operation, s.name)
     when 'rpc' then coalesce(s.rpc_method, s.name)
     when 'messaging' then coalesce(s.messaging_destination, s.name)
     else s.http_method || ' ' || coalesce(
-      s.url_template,
-      coalesce(s.server_address, '') || url_path_template(coalesce(replace_all(s.url_full, '^[a-z]+://[^/]*', ''), s.url_path, ''))
-    )
+        s.url_template,
+        coalesce(s.server_address, '')
+        || url_path_template(coalesce(replace_all(s.url_full, '^[a-z]+://[^/]*', ''), s.url_path, ''))
+      )
   end as shape,
   coalesce(
     case when h.statement is not null and h.statement <> 'other' then h.statement end,
@@ -133,12 +136,18 @@ left join query_texts as t on c.query_text_id = t.query_text_id
 left join query_shapes as h on c.query_shape_id = h.query_shape_id
 left join known_scopes as n on c.scope_id = n.scope_id
 left join (
-  select trace_id, inner_id, min(outer_scope_id) as scope_id from folded where folds = 'outer' group by trace_id, inner_id
+  select
+    trace_id,
+    inner_id,
+    min(outer_scope_id) as scope_id
+  from folded
+  where folds = 'outer'
+  group by trace_id, inner_id
 ) as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
 left join known_scopes as o on f.scope_id = o.scope_id
 where not exists (
-  select 1
-  from folded as d
-  where d.trace_id = c.trace_id
-    and case d.folds when 'outer' then d.outer_id else d.inner_id end = c.span_id
-);
+    select 1
+    from folded as d
+    where d.trace_id = c.trace_id
+      and case d.folds when 'outer' then d.outer_id else d.inner_id end = c.span_id
+  );

@@ -25,5 +25,9 @@ from query_shapes as h
 where h.has_limit
   and len(list_filter(
     h.filter_columns,
-    lambda f: f.operator = 'range' and len(list_filter(h.sort_columns, lambda s: s.column_name = f.column_name)) > 0
+    lambda f: f.operator = 'range' and (
+      len(list_filter(h.sort_columns, lambda s: s.column_name = f.column_name)) > 0
+      -- ORDER BY 1 does not name its column; then a range and nothing else must do.
+      or (len(h.sort_columns) = 0 and matches(h.query_shape, '(?i)\border\s+by\b') and len(h.filter_columns) = 1)
+    )
   )) > 0;
