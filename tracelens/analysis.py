@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.coverage import checklist, service_coverage
-from tracelens.enrichment import advice_for, code_location
+from tracelens.enrichment import Exemplars
 from tracelens.errors import UsageError
 from tracelens.findings import (
     SEVERITIES,
@@ -140,18 +140,20 @@ def analyse(
     """
     passes = choose_passes(settings, scope.pass_names)
     build_model(reader, settings, scope)
-    findings: list[Finding] = []
+    folded: list[tuple[Pass, dict[str, Any]]] = []
     failed: list[str] = []
     for entry in passes:
         if on_pass:
             on_pass(entry.name)
         try:
-            findings += run_pass(reader, entry, thresholds_of(entry, settings, scope))
+            folded += [(entry, row) for row in run_pass(reader, entry, thresholds_of(entry, settings, scope))]
         except Exception:  # one broken pass (a user's, perhaps) must not cost the others
             _log.exception("pass %s failed", entry.name)
             failed.append(entry.name)
+    folded = [(entry, row) for entry, row in folded if _is_shown(row, scope)]
+    exemplars = Exemplars(reader, [row for _, row in folded])
+    shown = [_finding(exemplars, entry, row) for entry, row in folded]
     summary = reader.rows(read_sql("analysis/summary.sql"))[0]
-    shown = [finding for finding in findings if _is_shown(finding, scope)]
     coverage = service_coverage(reader, passes, failed, scope.service_name)
     return Report(
         window_start_ns=summary["start_ns"],
@@ -178,12 +180,12 @@ def thresholds_of(entry: Pass, settings: Settings, scope: Scope) -> dict[str, fl
     return values
 
 
-def run_pass(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> list[Finding]:
-    """Return the findings of one pass over the model that the reader holds."""
+def run_pass(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> list[dict[str, Any]]:
+    """Return the rows of one pass over the model that the reader holds, folded: one per finding, as `fold.sql` says."""
     severity = "" if entry.severity is None else f"'{entry.severity}' as severity, "
     query = entry.query.strip().rstrip(";")
     reader.run_script(f"create or replace temp table pass_rows as select {severity}p.* from ({query}) as p", thresholds)  # noqa: S608
-    return [_finding(reader, entry, row) for row in reader.rows(read_sql("analysis/fold.sql"))]
+    return reader.rows(read_sql("analysis/fold.sql"))
 
 
 def query_statistics(reader: Reader) -> Iterable[QueryStatistics]:
@@ -207,7 +209,7 @@ def fingerprint(pass_name: str, service_name: str, endpoint: str, subject: str) 
     return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
 
 
-def _finding(reader: Reader, entry: Pass, row: dict[str, Any]) -> Finding:
+def _finding(exemplars: Exemplars, entry: Pass, row: dict[str, Any]) -> Finding:
     evidence = tuple((column.name, _plain(row[column.name])) for column in entry.evidence)
     service_name = row["service_name"] or "unknown_service"
     return Finding(
@@ -230,8 +232,8 @@ def _finding(reader: Reader, entry: Pass, row: dict[str, Any]) -> Finding:
             offender_span_ids=tuple(f"{span_id:016x}" for span_id in row["offender_span_ids"]),
         ),
         evidence=evidence,
-        code=code_location(reader, row),
-        advice=advice_for(reader, entry.name, service_name, row, evidence),
+        code=exemplars.code_location(row),
+        advice=exemplars.advice(entry.name, service_name, row, evidence),
         first_seen_ns=row["first_seen_ns"] or 0,
         last_seen_ns=row["last_seen_ns"] or 0,
     )
@@ -265,9 +267,9 @@ def _optional_ms(value: float | None) -> float | None:
     return None if value is None else round(float(value), 3)
 
 
-def _is_shown(finding: Finding, scope: Scope) -> bool:
-    return (scope.service_name is None or finding.service_name == scope.service_name) and (
-        scope.endpoint is None or scope.endpoint in finding.endpoint
+def _is_shown(row: dict[str, Any], scope: Scope) -> bool:
+    return (scope.service_name is None or row["service_name"] == scope.service_name) and (
+        scope.endpoint is None or scope.endpoint in row["endpoint"]
     )
 
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from tracelens.findings import Report
 
 
-def analyze_sources(
-    sources: Sequence[str | os.PathLike[str] | bytes], config: str | os.PathLike[str] | None
-) -> Report:
+def analyze_sources(sources: Sequence[str | os.PathLike[str] | bytes], config: str | os.PathLike[str] | None) -> Report:
     """Return the report over trace files; see `tracelens.analyze`."""
     settings = load_settings(None if config is None else Path(config))
 

@@ -10,70 +10,91 @@ from tracelens.findings import CodeLocation
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tracelens.findings import Advice, EvidenceValue
     from tracelens.store.store import Reader
 
 
-def code_location(reader: Reader, row: dict[str, Any]) -> CodeLocation | None:
-    """Return where the exemplar's first offender was made: its own `code.*`, else the nearest above it."""
-    for span in _ancestry(reader, row):
-        if span["code_function"] or span["code_file"]:
-            return CodeLocation(function=span["code_function"], file=span["code_file"], line=span["code_line"])
-    return None
+class Exemplars:
+    """The exemplar traces of some findings.
 
+    Args:
+        reader: holds the model; gets `exemplar_spans` and `exemplar_calls` beside it.
+        rows: folded rows of passes, see `analysis/fold.sql`; each names its exemplar.
+    """
 
-def advice_for(
-    reader: Reader, pass_name: str, service_name: str, row: dict[str, Any], evidence: tuple[tuple[str, EvidenceValue], ...]
-) -> Advice:
-    """Return the advice on one folded row of a pass."""
-    scopes = tuple(dict.fromkeys(span["scope_name"] for span in _ancestry(reader, row) if span["scope_name"]))
-    ids = {"trace_id": row["trace_id"], "span_id": _first_offender(row)}
-    found = reader.rows(read_sql("analysis/shape_facts.sql"), ids)
-    call = found[0] if found else {}
-    source = reader.rows(
-        read_sql("analysis/source_table.sql"),
-        {"trace_id": row["trace_id"], "request_span_id": row["request_span_id"], "shape": row["subject"]},
-    )
-    orm = tuple(scope for scope in (call.get("orm_scope_name"),) if scope)
-    return advise(
-        AdviceFacts(
-            pass_name=pass_name,
-            service_name=service_name,
-            endpoint=row["endpoint"],
-            subject=row["subject"],
-            scope_names=orm + scopes,
-            sdk_language=call.get("sdk_language") or _sdk_language(reader, row),
-            db_system=call.get("db_system"),
-            tables=tuple(call.get("tables") or ()),
-            written_tables=tuple(call.get("written_tables") or ()),
-            parent_table=source[0]["table_name"] if source else None,
-            filter_columns=tuple((use["column_name"], use["operator"]) for use in call.get("filter_columns") or ()),
-            join_columns=tuple(use["column_name"] for use in call.get("join_columns") or ()),
-            sort_columns=tuple(use["column_name"] for use in call.get("sort_columns") or ()),
-            selected_columns=(),
-            constant_predicates=tuple(call.get("constant_predicates") or ()),
-            has_limit=bool(call.get("has_limit")),
-            limit_rows=call.get("limit_rows"),
-            evidence=evidence,
+    def __init__(self, reader: Reader, rows: Sequence[dict[str, Any]]) -> None:
+        self._reader = reader
+        reader.run_file("analysis/exemplars.sql", {"trace_ids": list({row["trace_id"] for row in rows})})
+
+    def code_location(self, row: dict[str, Any]) -> CodeLocation | None:
+        """Return where the exemplar's first offender was made: its own `code.*`, else the nearest above it."""
+        for span in self._ancestry(row):
+            if span["code_function"] or span["code_file"]:
+                return CodeLocation(function=span["code_function"], file=span["code_file"], line=span["code_line"])
+        return None
+
+    def advice(
+        self, pass_name: str, service_name: str, row: dict[str, Any], evidence: tuple[tuple[str, EvidenceValue], ...]
+    ) -> Advice:
+        """Return the advice on one folded row of a pass."""
+        call = self._call(row)
+        scopes = [call.get("orm_scope_name"), *(span["scope_name"] for span in self._ancestry(row))]
+        if not call:  # the request itself is the subject: what serves it may show only further down
+            scopes += self._request_scopes(row)
+        return advise(
+            AdviceFacts(
+                pass_name=pass_name,
+                service_name=service_name,
+                endpoint=row["endpoint"],
+                subject=row["subject"],
+                scope_names=tuple(dict.fromkeys(scope for scope in scopes if scope)),
+                sdk_language=call.get("sdk_language") or self._sdk_language(row),
+                db_system=call.get("db_system"),
+                tables=tuple(call.get("tables") or ()),
+                written_tables=tuple(call.get("written_tables") or ()),
+                parent_table=self._source_table(row),
+                filter_columns=tuple((use["column_name"], use["operator"]) for use in call.get("filter_columns") or ()),
+                join_columns=tuple(use["column_name"] for use in call.get("join_columns") or ()),
+                sort_columns=tuple(_sorted_by(use) for use in call.get("sort_columns") or ()),
+                constant_predicates=tuple(call.get("constant_predicates") or ()),
+                has_limit=bool(call.get("has_limit")),
+                limit_rows=call.get("limit_rows"),
+                evidence=evidence,
+            )
         )
-    )
+
+    def _ancestry(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        return self._reader.rows(read_sql("analysis/ancestry.sql"), _offender(row))
+
+    def _call(self, row: dict[str, Any]) -> dict[str, Any]:
+        found = self._reader.rows(read_sql("analysis/shape_facts.sql"), _offender(row))
+        return found[0] if found else {}
+
+    def _request_scopes(self, row: dict[str, Any]) -> list[str]:
+        found = self._reader.rows(read_sql("analysis/request_scopes.sql"), {"trace_id": row["trace_id"]})
+        return [scope["scope_name"] for scope in found]
+
+    def _source_table(self, row: dict[str, Any]) -> str | None:
+        found = self._reader.rows(read_sql("analysis/source_table.sql"), _request(row) | {"shape": row["subject"]})
+        table: str | None = found[0]["table_name"]
+        return table
+
+    def _sdk_language(self, row: dict[str, Any]) -> str | None:
+        found = self._reader.rows(read_sql("analysis/sdk_language.sql"), _request(row))
+        language: str | None = found[0]["sdk_language"] if found else None
+        return language
 
 
-def _first_offender(row: dict[str, Any]) -> int:
+def _offender(row: dict[str, Any]) -> dict[str, object]:
     offenders: list[int] = row["offender_span_ids"]
-    return offenders[0] if offenders else int(row["request_span_id"])
+    return {"trace_id": row["trace_id"], "span_id": offenders[0] if offenders else row["request_span_id"]}
 
 
-def _ancestry(reader: Reader, row: dict[str, Any]) -> list[dict[str, Any]]:
-    return reader.rows(
-        read_sql("analysis/ancestry.sql"), {"trace_id": row["trace_id"], "span_id": _first_offender(row)}
-    )
+def _request(row: dict[str, Any]) -> dict[str, object]:
+    return {"trace_id": row["trace_id"], "request_span_id": row["request_span_id"]}
 
 
-def _sdk_language(reader: Reader, row: dict[str, Any]) -> str | None:
-    found = reader.rows(
-        "select sdk_language from requests where trace_id = $trace_id and request_span_id = $request_span_id",
-        {"trace_id": row["trace_id"], "request_span_id": row["request_span_id"]},
-    )
-    language: str | None = found[0]["sdk_language"] if found else None
-    return language
+def _sorted_by(use: dict[str, str]) -> str:
+    return f"{use['column_name']} desc" if use["direction"] == "desc" else use["column_name"]

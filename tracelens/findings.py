@@ -1,13 +1,13 @@
 """What an analysis says: findings and the report that holds them.
 
-Frozen values that import nothing else from tracelens, so that every reporter and notifier can be a
+Frozen values that need nothing else from tracelens, so that every reporter and notifier can be a
 pure function of them. Ids are lower-case hex, times nanoseconds since 1970 UTC, durations `_ms` floats.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
 EvidenceValue: TypeAlias = Scalar | tuple[Scalar, ...]
@@ -169,6 +169,12 @@ class Report:
     coverage: tuple[ServiceCoverage, ...]
     checklist: tuple[ChecklistItem, ...]
     top_queries: tuple[QueryStatistics, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return exactly what `tracelens report --format json` prints, as plain values."""
+        from tracelens.report.json import report_to_dict  # noqa: PLC0415  (a convenience for users: it points upwards)
+
+        return report_to_dict(self)
 
     def count(self, severity: str) -> int:
         """Return how many findings have this severity."""

@@ -1,19 +1,22 @@
 """What `serve` answers on its UI port: the store's report and events, for the commands that find the store held.
 
-    GET  /healthz              200 while the server is well
-    GET  /                     the report as a page
-    POST /api/report           {"scope": {...}, "settings": {...}} -> the report's JSON
-    GET  /api/events?after=N   {"events": [{"number": N, "event": {...}}]}
+GET  /healthz              200 while the server is well
+GET  /api/server           {"instance": "…"}: which server this is
+POST /api/report           {"scope": {...}, "settings": {...}} -> the report's JSON
+GET  /api/events?after=N   {"events": [{"number": N, "event": {...}}]}
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import threading
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qs
 
 from tracelens.analysis import Scope
@@ -23,6 +26,7 @@ from tracelens.receiver.asgi import Answer, SenderGoneError, read_body
 from tracelens.report.json import report_to_dict
 from tracelens.settings import parse_settings
 from tracelens.sources import StoreSource
+from tracelens.sources.server_address import IDENTITY_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +41,15 @@ _log = logging.getLogger(__name__)
 _MAX_BODY_BYTES: Final = 1024 * 1024
 _BODY_TIMEOUT_S: Final = 10.0
 _JSON: Final = [(b"content-type", b"application/json")]
+_TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
+_METHODS: Final = {
+    "/healthz": ("GET", "HEAD"),
+    IDENTITY_PATH: ("GET",),
+    "/api/report": ("POST",),
+    "/api/events": ("GET",),
+}
+
+_T = TypeVar("_T")
 
 
 class QueryApi:
@@ -44,15 +57,26 @@ class QueryApi:
 
     Args:
         store: what is asked.
-        settings: the server's own; a request may bring thresholds and objectives of its own.
+        settings: the server's own; a request brings thresholds and objectives of its own.
+        instance: the server's name for itself.
         healthy: what GET /healthz reports.
+        catch_up: waits until the store holds what had been acknowledged when it was called, or cannot; blocks.
     """
 
-    def __init__(self, store: Store, settings: Settings, healthy: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        instance: str,
+        healthy: Callable[[], bool],
+        catch_up: Callable[[], None],
+    ) -> None:
         self._store = store
         self._settings = settings
+        self._instance = instance
         self._healthy = healthy
-        self._turn: asyncio.Lock | None = None
+        self._catch_up = catch_up
+        self._turn = asyncio.Lock()
         self._budget = ByteBudget(8 * _MAX_BODY_BYTES)
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -62,58 +86,91 @@ class QueryApi:
         except SenderGoneError:
             return
         except UsageError as error:
-            answer = _answer(400, {"error": str(error)})
-        except (ValueError, TypeError, KeyError) as error:
-            answer = _answer(400, {"error": f"{scope['path']}: not understood: {error}"})
+            answer = _answer(HTTPStatus.BAD_REQUEST, {"error": str(error)})
         except TracelensError as error:
-            answer = _answer(503, {"error": str(error)})
-        except Exception:
+            answer = _answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": str(error)})
+        except Exception as error:  # noqa: BLE001  (logged; one bad request must not stop the server)
             _log.exception("%s failed", scope["path"])
-            answer = _answer(500, {"error": f"{scope['path']} failed; the server's log says why"})
+            text = f"{scope['path']} failed in the server: {type(error).__name__}; its log says more"
+            answer = _answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": text})
         await answer.send(send)
 
     async def _answer(self, scope: AsgiScope, receive: Receive) -> Answer:
-        method, path = scope["method"], scope["path"]
-        if path == "/healthz" and method in {"GET", "HEAD"}:
-            healthy = self._healthy()
-            return Answer(200 if healthy else 503, b"healthy\n" if healthy else b"unhealthy\n", _text())
-        if path == "/api/report" and method == "POST":
-            body = await read_body(receive, self._budget, limit_bytes=_MAX_BODY_BYTES, timeout_s=_BODY_TIMEOUT_S)
-            request = json.loads(body)
-            return _answer(200, await self._report(_scope(request["scope"]), self._with(request.get("settings", {}))))
-        if path == "/api/events" and method == "GET":
-            query = parse_qs(scope.get("query_string", b"").decode("latin-1"))  # type: ignore[attr-defined]  # of ASGI
-            after = int(query.get("after", ["0"])[0])
-            events = await asyncio.to_thread(StoreSource(self._store, self._settings).events, after)
-            return _answer(200, {"events": [{"number": number, "event": event} for number, event in events]})
-        if path in {"/healthz", "/api/report", "/api/events"}:
-            return _answer(405, {"error": f"{method} {path}: wrong method"})
-        return _answer(404, {"error": f"{path}: nothing here; OTLP is received on the gRPC and HTTP ports"})
+        path = scope["path"]
+        if path not in _METHODS:
+            text = f"{path}: nothing here; OTLP is received on the gRPC and HTTP ports"
+            return _answer(HTTPStatus.NOT_FOUND, {"error": text})
+        if scope["method"] not in _METHODS[path]:
+            return _answer(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"{path} takes {' and '.join(_METHODS[path])}"})
+        if path == "/healthz":
+            return Answer(200, b"healthy\n", _TEXT) if self._healthy() else Answer(503, b"unhealthy\n", _TEXT)
+        if path == IDENTITY_PATH:
+            return _answer(HTTPStatus.OK, {"instance": self._instance})
+        if path == "/api/events":
+            return _answer(HTTPStatus.OK, await self._events(_after(scope)))
+        body = await read_body(receive, self._budget, limit_bytes=_MAX_BODY_BYTES, timeout_s=_BODY_TIMEOUT_S)
+        return _answer(HTTPStatus.OK, await self._report(*_asked(body, self._settings)))
+
+    async def _events(self, after: int) -> dict[str, Any]:
+        events = await _in_thread(lambda: StoreSource(self._store, self._settings).events(after))
+        return {"events": [{"number": number, "event": event} for number, event in events]}
 
     async def _report(self, scope: Scope, settings: Settings) -> dict[str, Any]:
-        if self._turn is None:
-            self._turn = asyncio.Lock()
         async with self._turn:
-            report = await asyncio.to_thread(StoreSource(self._store, settings).report, scope)
+            await _in_thread(self._catch_up)
+            report = await _in_thread(lambda: StoreSource(self._store, settings).report(scope))
         return report_to_dict(report)
 
-    def _with(self, overrides: dict[str, Any]) -> Settings:
-        """Return the server's settings with a request's thresholds and objectives in place of its own."""
-        sections = {name: overrides[name] for name in ("thresholds", "objectives") if overrides.get(name)}
-        own = parse_settings(sections, source="settings", folder=Path())
-        return replace(
-            self._settings,
-            thresholds=own.thresholds or self._settings.thresholds,
-            objectives=own.objectives or self._settings.objectives,
-        )
+
+async def _in_thread(work: Callable[[], _T]) -> _T:
+    """Run blocking work beside the event loop, on a thread that does not keep a server that stops waiting."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def settle(value: _T | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(value)  # type: ignore[arg-type]  # without an error there is a value, None where T allows it
+
+    def run() -> None:
+        value, failure = None, None
+        try:
+            value = work()
+        except BaseException as error:  # noqa: BLE001  (it is raised where the work is awaited)
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the server has stopped, and nobody waits any more
+            loop.call_soon_threadsafe(settle, value, failure)
+
+    threading.Thread(target=run, name="query", daemon=True).start()
+    return await done
 
 
-def _scope(entries: dict[str, Any]) -> Scope:
-    return Scope(**(entries | {"pass_names": tuple(entries.get("pass_names", ()))}))
+def _asked(body: bytes, own: Settings) -> tuple[Scope, Settings]:
+    """Return what to analyse, and the server's settings with the request's thresholds and objectives in their place.
+
+    Raises:
+        UsageError: the request is not understood.
+    """
+    try:
+        request = json.loads(body)
+        entries = request["scope"]
+        scope = Scope(**(entries | {"pass_names": tuple(entries.get("pass_names", ()))}))
+        sections = {name: request["settings"][name] for name in ("thresholds", "objectives")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"/api/report: not understood: {error}") from error
+    asked = parse_settings(sections, source="/api/report", folder=Path())
+    return scope, replace(own, thresholds=asked.thresholds, objectives=asked.objectives)
 
 
-def _text() -> list[tuple[bytes, bytes]]:
-    return [(b"content-type", b"text/plain; charset=utf-8")]
+def _after(scope: AsgiScope) -> int:
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))  # type: ignore[attr-defined]  # of ASGI
+    text = query.get("after", ["0"])[0]
+    if not text.isdecimal():
+        raise UsageError(f"/api/events: after={text!r} is not the number of an event")
+    return int(text)
 
 
 def _answer(status: int, document: dict[str, Any]) -> Answer:

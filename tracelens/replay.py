@@ -7,18 +7,24 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING, Final
 
+from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
 from tracelens.errors import DamagedInputError, ServerError, StoreBusyError, UsageError
 from tracelens.otlp.files import expand_paths, read_requests
-from tracelens.sources import load_files, running_server
-from tracelens.store.database import StoreLimits
-from tracelens.store.store import Store
+from tracelens.sources import load_files, open_store, running_server
+from tracelens.sources.files import counted, told_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
-    from tracelens.otlp.files import Damage
     from tracelens.settings import Settings
+
+    Send: TypeAlias = Callable[[bytes], bytes]
+    """Sends a serialised request, and returns the serialised response."""
 
 _RETRIED_STATUS: Final = frozenset({429, 502, 503, 504})
 _ATTEMPTS: Final = 30
@@ -28,8 +34,7 @@ _LONGEST_PAUSE_S: Final = 5.0
 
 def replay_files(
     paths: Sequence[str],
-    db: Path,
-    to: str | None,
+    target: Path | str,
     settings: Settings,
     on_damage: Callable[[str], None],
     progress: Callable[[str], None],
@@ -38,74 +43,81 @@ def replay_files(
 
     Args:
         paths: files and directories, "-" for standard input.
-        db: the store, used where `to` is None.
-        to: an OTLP endpoint: http(s)://host:port, or grpc://host:port.
+        target: the store's file, or an OTLP endpoint's URL: http(s)://host:port or grpc://host:port.
         settings: of the store.
-        on_damage: told of every part that could not be read.
+        on_damage: told of every part that could not be read or was not taken, in a line.
         progress: told what is being done.
 
     Raises:
         DamagedInputError: nothing could be read.
         StoreError: the store cannot be written.
         ServerError: the endpoint cannot be reached or refuses.
+        UsageError: the URL is of no kind that can be sent to.
     """
-    if to is None:
+    if isinstance(target, str):
+        return _send_files(paths, target, on_damage, progress)
+    server = running_server(target)
+    if server is None:
         try:
-            store = Store(db, StoreLimits(memory=settings.store.memory_limit))
+            store = open_store(target, settings)
         except StoreBusyError:
-            addresses = running_server(db)
-            if addresses is None:
+            server = running_server(target)  # it was starting
+            if server is None:
                 raise
-            to = addresses["http"]
         else:
             try:
-                stored = load_files(store, paths, on_damage, lambda name, number, count: progress(f"{name} ({number} of {count})"))
+                stored = load_files(store, paths, on_damage, progress)
             finally:
                 store.close()
-            return f"{stored} new spans in {db}"
-    return _send_files(paths, to, on_damage, progress)
+            return f"{stored:,} new spans in {target}"
+    return _send_files(paths, server.http, on_damage, progress)
 
 
 def _send_files(
     paths: Sequence[str], to: str, on_damage: Callable[[str], None], progress: Callable[[str], None]
 ) -> str:
     send = _sender(to)
-    sent = unreadable = 0
-
-    def tell(damage: Damage) -> None:
-        on_damage(f"{damage.source}: {damage.where}: {damage.reason}")
-
-    for path in expand_paths(paths):
+    files = expand_paths(paths)
+    unreadable: list[DamagedInputError] = []
+    sent = 0
+    for number, path in enumerate(files, start=1):
+        doing = f"sending {path} ({number} of {len(files)}) to {to}"
         try:
-            for body in read_requests(path, on_damage=tell):
-                send(body)
+            for body in counted(read_requests(path, on_damage=told_to(on_damage)), doing, progress):
+                refused = ExportTraceServiceResponse.FromString(send(body)).partial_success
+                if refused.rejected_spans:
+                    on_damage(f"{path}: {to} rejected {refused.rejected_spans:,} spans: {refused.error_message}")
                 sent += 1
-                progress(f"{path}: {sent} requests sent to {to}")
         except DamagedInputError as error:
-            unreadable += 1
-            on_damage(str(error))
-    return f"{sent} requests sent to {to}"
+            unreadable.append(error)
+        except DecodeError as error:
+            raise ServerError(f"{to}: the answer is not OTLP; check the address that --to names") from error
+    if unreadable and len(unreadable) == len(files):
+        raise unreadable[0]
+    for refusal in unreadable:
+        on_damage(str(refusal))
+    return f"{sent:,} requests sent to {to}"
 
 
-def _sender(to: str) -> Callable[[bytes], None]:
-    """Return what sends one request to an endpoint.
-
-    Raises:
-        UsageError: the URL is of no kind that can be sent to.
-    """
-    url = urllib.parse.urlsplit(to)
-    if url.scheme not in {"http", "https", "grpc"} or not url.hostname:
-        raise UsageError(f"--to {to}: not an OTLP endpoint; write http://host:4318 or grpc://host:4317")
+def _sender(to: str) -> Send:
+    wrong = UsageError(f"--to {to}: not an OTLP endpoint; write http://host:4318 or grpc://host:4317")
+    try:
+        url = urllib.parse.urlsplit(to)
+        has_port = url.port is not None
+    except ValueError:  # a port that is no number, or too large
+        raise wrong from None
+    if url.scheme not in {"http", "https", "grpc"} or not url.hostname or (url.scheme == "grpc" and not has_port):
+        raise wrong
     return _grpc_sender(url.netloc) if url.scheme == "grpc" else _http_sender(url)
 
 
-def _http_sender(url: urllib.parse.SplitResult) -> Callable[[bytes], None]:
+def _http_sender(url: urllib.parse.SplitResult) -> Send:
     connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     # As OTEL_EXPORTER_OTLP_ENDPOINT: a base URL to which the signal's path is added, unless it is there.
     path = url.path if url.path.endswith("/v1/traces") else url.path.rstrip("/") + "/v1/traces"
     connection = connect(url.hostname or "", url.port, timeout=_TIMEOUT_S)
 
-    def send(body: bytes) -> None:
+    def send(body: bytes) -> bytes:
         for attempt in range(_ATTEMPTS):
             try:
                 connection.request("POST", path, body, {"content-type": "application/x-protobuf"})
@@ -114,17 +126,29 @@ def _http_sender(url: urllib.parse.SplitResult) -> Callable[[bytes], None]:
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if attempt:
-                    raise ServerError(f"{url.geturl()}: cannot be reached: {error}; is the receiver running?") from error
+                    reason = str(error) or type(error).__name__
+                    raise ServerError(f"{url.geturl()}: cannot be reached: {reason}; is it running?") from error
                 continue
-            if response.status < http.client.MULTIPLE_CHOICES:
-                return
+            if response.status == http.client.OK:
+                return answer
             if response.status not in _RETRIED_STATUS:
-                detail = answer[:200].decode("utf-8", "replace").strip()
-                raise ServerError(f"{url.geturl()}: refused a request with status {response.status}: {detail!r}")
+                raise ServerError(
+                    f"{url.geturl()}: refused a request with status {response.status}: {_refusal(answer)}; "
+                    "check the address and what it accepts"
+                )
             time.sleep(_pause_s(response.getheader("retry-after"), attempt))
         raise ServerError(f"{url.geturl()}: still overloaded after {_ATTEMPTS} attempts; try again later")
 
     return send
+
+
+def _refusal(answer: bytes) -> str:
+    """Return what a refusal says: OTLP's own status, else the beginning of the answer as text."""
+    try:
+        text = str(Status.FromString(answer).message)
+    except DecodeError:
+        text = ""
+    return " ".join((text or answer[:200].decode("utf-8", "replace")).split()) or "no reason given"
 
 
 def _pause_s(retry_after: str | None, attempt: int) -> float:
@@ -132,24 +156,27 @@ def _pause_s(retry_after: str | None, attempt: int) -> float:
     return min(asked, _LONGEST_PAUSE_S)
 
 
-def _grpc_sender(target: str) -> Callable[[bytes], None]:
+def _grpc_sender(target: str) -> Send:
     import grpc  # noqa: PLC0415  (only this way of sending needs it)
 
-    channel = grpc.insecure_channel(target, options=[("grpc.max_send_message_length", -1)])
+    # As over HTTP, no proxy of the environment is asked.
+    options = [("grpc.max_send_message_length", -1), ("grpc.enable_http_proxy", 0)]
+    channel = grpc.insecure_channel(target, options=options)
     export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
 
-    def send(body: bytes) -> None:
+    def send(body: bytes) -> bytes:
         for attempt in range(_ATTEMPTS):
             try:
-                export(body, timeout=_TIMEOUT_S)
+                return bytes(export(body, timeout=_TIMEOUT_S))
             except grpc.RpcError as error:
-                if error.code() != grpc.StatusCode.UNAVAILABLE:
-                    raise ServerError(f"grpc://{target}: refused a request: {error.details()}") from error
-                if "connect" in (error.details() or "") and attempt:
-                    raise ServerError(f"grpc://{target}: cannot be reached; is the receiver running?") from error
+                detail = error.details() or str(error.code())
+                if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
+                    raise ServerError(
+                        f"grpc://{target}: refused a request: {detail}; check the address and what it accepts"
+                    ) from error
+                if "connect" in detail.lower() and attempt:
+                    raise ServerError(f"grpc://{target}: cannot be reached: {detail}; is it running?") from error
                 time.sleep(_pause_s(None, attempt))
-            else:
-                return
         raise ServerError(f"grpc://{target}: still overloaded after {_ATTEMPTS} attempts; try again later")
 
     return send

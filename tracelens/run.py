@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import tempfile
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tracelens.analysis import Scope, analyse
 from tracelens.errors import UsageError
@@ -20,12 +21,14 @@ from tracelens.store.database import StoreLimits
 from tracelens.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tracelens.findings import Report
     from tracelens.settings import Settings
 
-_GRACE_S = 5.0
+_GRACE_S: Final = 5.0
+
+_LOCAL: Final = "127.0.0.1"
 
 
 def run_command(command: Sequence[str], settings: Settings, protocol: str) -> tuple[Report, int]:
@@ -42,43 +45,70 @@ def run_command(command: Sequence[str], settings: Settings, protocol: str) -> tu
     Raises:
         UsageError: the command cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="tracelens-run-") as folder:
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="tracelens-run-")))
         store = Store(None, StoreLimits(memory=settings.store.memory_limit))
-        journal = Journal(Path(folder) / "journal")
-        ingest = Ingest(store, journal, Path(folder) / "set-aside", settings.store, settings.receiver)
-        grpc_receiver = GrpcReceiver("127.0.0.1:0", ingest, max_request_bytes=settings.receiver.max_request_bytes)
-        app = OtlpApp(ingest, max_request_bytes=settings.receiver.max_request_bytes)
-        http_receiver = HttpServer("127.0.0.1:0", app)
+        opened.callback(store.close)
+        with _receiver(store, settings, folder, protocol) as endpoint:
+            exit_code = _run(command, _environment(os.environ, endpoint, protocol))
+        with store.reader() as reader:
+            return analyse(reader, settings, Scope(from_files=True)), exit_code
+
+
+@contextmanager
+def _receiver(store: Store, settings: Settings, folder: Path, protocol: str) -> Iterator[str]:
+    """Receive on a free port until the block ends; yield the endpoint's URL. Everything is stored afterwards."""
+    with ExitStack() as running:
+        journal = Journal(folder / "journal")
+        running.callback(journal.close)
+        ingest = Ingest(store, journal, folder / "set-aside", settings.store, settings.receiver)
         ingest.start()
-        grpc_receiver.start()
-        http_receiver.start()
-        try:
-            address = grpc_receiver.address if protocol == "grpc" else http_receiver.address
-            exit_code = _run(command, f"http://{address}", protocol)
-        finally:
-            grpc_receiver.stop(_GRACE_S)
-            http_receiver.stop(_GRACE_S)
-            ingest.stop()
-            journal.close()
-        try:
-            with store.reader() as reader:
-                return analyse(reader, settings, Scope(from_files=True)), exit_code
-        finally:
-            store.close()
+        running.callback(ingest.stop)
+        limit = settings.receiver.max_request_bytes
+        receiver = (
+            GrpcReceiver(f"{_LOCAL}:0", ingest, max_request_bytes=limit)
+            if protocol == "grpc"
+            else HttpServer(f"{_LOCAL}:0", OtlpApp(ingest, max_request_bytes=limit))
+        )
+        receiver.start()
+        running.callback(receiver.stop, _GRACE_S)
+        yield f"http://{receiver.address}"
 
 
-def _run(command: Sequence[str], endpoint: str, protocol: str) -> int:
-    environment = os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
-    for signal_name in ("TRACES", "METRICS", "LOGS"):  # a more specific variable would win over ours
-        environment.pop(f"OTEL_EXPORTER_OTLP_{signal_name}_ENDPOINT", None)
-        environment.pop(f"OTEL_EXPORTER_OTLP_{signal_name}_PROTOCOL", None)
+def _environment(own: Mapping[str, str], endpoint: str, protocol: str) -> dict[str, str]:
+    """Return the command's environment: ours, in which every OpenTelemetry SDK exports traces to the endpoint."""
+    changed = dict(own)
+    changed.pop("OTEL_SDK_DISABLED", None)
+    for name in ("ENDPOINT", "PROTOCOL", "CERTIFICATE", "COMPRESSION", "HEADERS", "TIMEOUT"):
+        for signal_name in ("TRACES_", "METRICS_", "LOGS_"):  # the more specific variable would win over ours
+            changed.pop(f"OTEL_EXPORTER_OTLP_{signal_name}{name}", None)
+    changed["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+    changed["OTEL_EXPORTER_OTLP_PROTOCOL"] = protocol
+    changed["OTEL_TRACES_EXPORTER"] = "otlp"
+    for name in ("no_proxy", "NO_PROXY"):
+        changed[name] = ",".join(filter(None, (own.get(name), _LOCAL)))
+    return changed
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     try:
         process = subprocess.Popen(list(command), env=environment, stdout=2)  # noqa: S603  (the user's own command)
     except OSError as error:
-        raise UsageError(f"{command[0]}: cannot be started: {error.strerror}") from error
-    previous = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the command's; we report on what it sent
+        raise UsageError(
+            f"{command[0]}: cannot be started: {error.strerror}; write the command as you would without tracelens"
+        ) from error
+
+    def pass_on(number: int, _frame: object) -> None:
+        process.send_signal(number)
+
+    # A terminal sends Ctrl-C to the command too. We outlive it and report on what it sent.
+    previous = [
+        (signal.SIGINT, signal.signal(signal.SIGINT, lambda *_: None)),
+        (signal.SIGTERM, signal.signal(signal.SIGTERM, pass_on)),
+    ]
     try:
         code = process.wait()
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous:
+            signal.signal(number, handler)
     return code if code >= 0 else 128 - code

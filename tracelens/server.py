@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
-import logging
 import os
-import tempfile
+import secrets
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tracelens.errors import StoreError
+from tracelens.analysis import choose_passes
 from tracelens.escalation.watch import Watch
 from tracelens.ingest import Ingest
 from tracelens.journal import Journal
 from tracelens.query_api import QueryApi
+from tracelens.receiver.address import Address, parse_address
 from tracelens.receiver.grpc import GrpcReceiver
 from tracelens.receiver.http import OtlpApp
 from tracelens.receiver.http_server import HttpServer
-from tracelens.sources import address_file
-from tracelens.store.database import StoreLimits
-from tracelens.store.store import Store
+from tracelens.sources import ServerAddress, leave_address, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tracelens.settings import Settings
 
-_log = logging.getLogger(__name__)
+_GRACE_S: Final = 3.0
 
-_GRACE_S: Final = 5.0
+_CATCH_UP_S: Final = 10.0
+_CATCH_UP_PAUSE_S: Final = 0.02
+
+_REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (where to ask what listens on every address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,99 +54,101 @@ class Server:
 
     Attributes:
         recovered_spans: what the last process had acknowledged and not stored.
+
+    Raises:
+        UsageError: an address is none, or the settings name a pass that does not exist; nothing was touched.
+        StoreError: the store or its journal cannot be opened; nothing is left open.
     """
 
-    def __init__(
-        self, db: Path, addresses: ServeAddresses, settings: Settings, emit: Callable[[str], None]
-    ) -> None:
-        self.db = db
+    def __init__(self, db: Path, addresses: ServeAddresses, settings: Settings, emit: Callable[[str], None]) -> None:
+        for option, address in (("--grpc", addresses.grpc), ("--http", addresses.http), ("--ui", addresses.ui)):
+            parse_address(address, option)
+        choose_passes(settings, ())
+        self.db = db.resolve()
         self.recovered_spans = 0
         self._settings = settings
-        self._closing = ExitStack()
-        try:
-            self._open(addresses, emit)
-        except BaseException:
-            self._closing.close()
-            raise
+        self._instance = secrets.token_hex(8)
+        with ExitStack() as opened:
+            self._open(opened, db, addresses, emit)
+            self._closing = opened.pop_all()
 
-    def _open(self, addresses: ServeAddresses, emit: Callable[[str], None]) -> None:
-        try:
-            self.db.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self.db.parent}: cannot make the store's folder: {error.strerror}") from error
-        limits = StoreLimits(memory=self._settings.store.memory_limit)
-        self._store = Store(self.db, limits)
-        self._closing.callback(self._store.close)
-        journal = Journal(self.db.with_name(self.db.name + ".journal"), after=self._store.applied_sequence)
-        self._closing.callback(journal.close)
+    def _open(self, opened: ExitStack, db: Path, addresses: ServeAddresses, emit: Callable[[str], None]) -> None:
+        self._store = open_store(db, self._settings)
+        opened.callback(self._store.close)
+        self._journal = Journal(self._beside(".journal"), after=self._store.applied_sequence)
+        opened.callback(self._journal.close)
         self._watch = Watch(self._store, self._settings, emit)
+        limits = self._settings.receiver
         self.ingest = Ingest(
             self._store,
-            journal,
-            self.db.with_name(self.db.name + ".set-aside"),
+            self._journal,
+            self._beside(".set-aside"),
             self._settings.store,
-            self._settings.receiver,
+            limits,
             self._watch.notice,
         )
-        limits_of = self._settings.receiver
-        self.grpc = GrpcReceiver(addresses.grpc, self.ingest, max_request_bytes=limits_of.max_request_bytes)
+        self.grpc = GrpcReceiver(addresses.grpc, self.ingest, max_request_bytes=limits.max_request_bytes)
         otlp = OtlpApp(
             self.ingest,
-            max_request_bytes=limits_of.max_request_bytes,
-            allowed_origins=limits_of.allowed_origins,
+            max_request_bytes=limits.max_request_bytes,
+            allowed_origins=limits.allowed_origins,
             healthy=self._healthy,
         )
         self.http = HttpServer(addresses.http, otlp)
-        self.ui = HttpServer(addresses.ui, QueryApi(self._store, self._settings, self._healthy), option="--ui")
+        query_api = QueryApi(self._store, self._settings, self._instance, self._healthy, self._catch_up)
+        self.ui = HttpServer(addresses.ui, query_api, option="--ui")
 
-    def _healthy(self) -> bool:
-        return self.ingest.failure is None
+    def _beside(self, suffix: str) -> Path:
+        return self.db.with_name(self.db.name + suffix)
 
     def start(self) -> None:
         """Recover what a previous process left, then listen.
 
         Raises:
             ServerError: an address cannot be listened on; nothing is left running.
+            StoreError: the store or its journal fails; nothing is left running.
         """
-        try:
+        with self._closing as running:
             self.recovered_spans = self.ingest.recover()
             self.ingest.start()
-            self._closing.callback(self.ingest.stop)
+            running.callback(self.ingest.stop)
             self._watch.start()
-            self._closing.callback(self._watch.stop)
+            running.callback(self._watch.stop)
             for receiver in (self.ui, self.grpc, self.http):
                 receiver.start()
-                self._closing.callback(receiver.stop, _GRACE_S)
-            self._write_addresses()
-        except BaseException:
-            self._closing.close()
-            raise
+                running.callback(receiver.stop, _GRACE_S)
+            running.enter_context(leave_address(self.db, self._own_address()))
+            self._closing = running.pop_all()
 
     def stop(self) -> None:
-        """Answer what has arrived, store what is acknowledged, and let go of everything."""
+        """Answer what has arrived, store what is acknowledged, and let go of everything, within seconds.
+
+        An analysis that nobody will hear of may go on, on a thread of its own: end the process without waiting for it.
+        """
         self._closing.close()
 
-    def _write_addresses(self) -> None:
-        """Leave the addresses beside the store, whole at once: a reader never sees half of them."""
-        path = address_file(self.db)
-        addresses = {
-            "ui": f"http://{self.ui.address}",
-            "http": f"http://{self.http.address}",
-            "grpc": self.grpc.address,
-            "pid": os.getpid(),
-        }
-        try:
-            with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-                json.dump(addresses, file)
-            Path(file.name).replace(path)
-        except OSError as error:
-            full = " (the disk is full)" if error.errno == errno.ENOSPC else ""
-            raise StoreError(f"{path}: cannot leave the server's address there{full}: {error.strerror}") from error
-        self._closing.callback(_remove, path)
+    def _healthy(self) -> bool:
+        return self.ingest.failure is None
+
+    def _catch_up(self) -> None:
+        """Wait until the store holds what the journal holds now, unless it cannot be written."""
+        wanted = self._journal.last_sequence
+        end = time.monotonic() + _CATCH_UP_S
+        while self._store.applied_sequence < wanted and self._healthy() and time.monotonic() < end:
+            time.sleep(_CATCH_UP_PAUSE_S)
+
+    def _own_address(self) -> ServerAddress:
+        return ServerAddress(
+            ui=f"http://{_reached_at(self.ui.address)}",
+            http=f"http://{_reached_at(self.http.address)}",
+            grpc=_reached_at(self.grpc.address),
+            pid=os.getpid(),
+            instance=self._instance,
+            inode=self.db.stat().st_ino,
+        )
 
 
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
-
-
+def _reached_at(text: str) -> str:
+    """Return where a command on this machine reaches an address."""
+    address = parse_address(text, "")
+    return str(Address(_REACHED_AT.get(address.host, address.host), address.port))

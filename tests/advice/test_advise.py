@@ -52,6 +52,13 @@ def test_sequelize_is_known_by_its_sql_where_only_pg_is_instrumented() -> None:
     assert snippet.framework == "sequelize"
 
 
+def test_prose_says_a_table_without_quotes_and_without_the_usual_schema() -> None:
+    facts = replace(WHOLE_LOOKUP, tables=('"public"."orders"',), db_system="postgresql")
+    assert advise(facts).summary == "Load the orders of all users in one query instead of one query per row."
+    facts = replace(facts, tables=("sales.orders",))
+    assert advise(facts).summary == "Load the sales.orders of all users in one query instead of one query per row."
+
+
 def test_a_driver_gets_the_query_itself_with_its_own_markers() -> None:
     assert snippet_for("n_plus_one", WHOLE_LOOKUP, "psycopg") == Snippet(
         "psycopg",

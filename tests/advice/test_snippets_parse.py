@@ -101,7 +101,9 @@ def test_code_parses_by_its_grammar(language: str) -> None:
 def as_file(language: str, code: str) -> str:
     """A snippet is part of a file: put around it what the grammar of a whole file asks for."""
     if language == "php":
-        members = re.search(r"^(public|static|protected) ", code, re.MULTILINE) and not re.search(r"\bclass ", code)
+        members = re.search(r"^(public|static|protected) ", code, re.MULTILINE) and not re.search(
+            r"^(?:final )?class ", code, re.MULTILINE
+        )
         return f"<?php\nclass Example\n{{\n{code}\n}}" if members else f"<?php\n{code}"
     if language == "go":
         declares = re.search(r"^func ", code, re.MULTILINE)

@@ -44,7 +44,14 @@ class SqlValues:
     fields: Sequence[str]
 
     def get(self, name: str) -> str | None:
-        """Return a placeholder's value, None where the query does not parse or cannot be rewritten so."""
+        """Return a placeholder's value, None where the query does not parse or cannot be rewritten so.
+
+        A name with control characters is legal SQL, and no text to paste into a terminal: None as well.
+        """
+        text = self._written(name)
+        return text if text is not None and text.replace("\n", "").isprintable() else None
+
+    def _written(self, name: str) -> str | None:
         if name in _INDEX:
             return _INDEX[name](self.index) if self.index else None
         if self.query is None:

@@ -43,6 +43,7 @@ _DESCENDING: Final = {
 """How languages and ORMs spell the direction of an order, and the comparison that goes further along it."""
 
 _MAX_POOL_SIZE: Final = 100
+_USUAL_SCHEMAS: Final = frozenset({"public", "dbo"})
 _LIMIT_SHOWN: Final = 10
 _FIELDS_SHOWN: Final = 4
 _SHOWN_LENGTH: Final = 160
@@ -92,9 +93,9 @@ class Values:
             "service": shown(facts.service_name) or "the service",
             "endpoint": shown(facts.endpoint) or "the endpoint",
             "subject": shown(facts.subject),
-            "table": shown(facts.tables[0]) if facts.tables else None,
-            "tables": listed(facts.tables),
-            "written_tables": listed(facts.written_tables),
+            "table": (table_in_prose(facts.tables[0]) or None) if facts.tables else None,
+            "tables": listed([table_in_prose(table) for table in facts.tables]),
+            "written_tables": listed([table_in_prose(table) for table in facts.written_tables]),
             "owner_table": shown("_".join(naming.many(self.relation.owner))),
             "key_column": shown(self.relation.key),
             "filter_columns": listed([column for column, _ in facts.filter_columns]),
@@ -193,6 +194,12 @@ def shown(text: str) -> str | None:
     """Return a stranger's text fit for prose or a comment: printable, on one line, not long; None if empty."""
     line = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
     return (line if len(line) <= _SHOWN_LENGTH else f"{line[: _SHOWN_LENGTH - 1]}…") or None
+
+
+def table_in_prose(table: str) -> str:
+    """Return a table's name as one says it: no quotes, and no schema where it is the usual one; "" if there is none."""
+    parts = [part.strip('"`[] ') for part in table.split(".")]
+    return shown(".".join(parts[1:] if parts[0] in _USUAL_SCHEMAS else parts)) or ""
 
 
 def listed(names: Sequence[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tracelens.escalation.events import Breach
@@ -24,20 +25,21 @@ def breaches(report: Report, settings: EscalationSettings) -> list[Breach]:
 
 def _breach(finding: Finding, findings: Sequence[Finding], settings: EscalationSettings) -> Breach | None:
     evidence = dict(finding.evidence)
-    if finding.pass_name == "slow_query":
-        seconds = _seconds(evidence.get("slowest_ms"))
-        if seconds > settings.slow_query_s:
-            return _of(finding, "slow_query", seconds, settings.slow_query_s, "s", _SLOW_QUERY_ACTION, ())
-    if finding.pass_name == "p95_breach":
-        seconds = _seconds(evidence.get("p95_ms"))
-        threshold = _seconds(evidence.get("objective_ms")) or settings.p95_s
-        if seconds > threshold:
-            return _of(finding, "p95_breach", seconds, threshold, "s", _P95_ACTION, _causes(finding, findings))
-    if settings.finding_severity in SEVERITIES and SEVERITIES.index(finding.severity) >= SEVERITIES.index(
-        settings.finding_severity
-    ):
-        return _of(finding, "finding", finding.impact.avoidable_ms, 0.0, "ms", finding.advice.summary, ())
+    match finding.pass_name:
+        case "slow_query" if (seconds := _seconds(evidence.get("slowest_ms"))) > settings.slow_query_s:
+            return _of(finding, "slow_query", _Excess(seconds, settings.slow_query_s, "s"), _SLOW_QUERY_ACTION)
+        case "p95_breach":
+            threshold = _seconds(evidence.get("objective_ms")) or settings.p95_s
+            if (seconds := _seconds(evidence.get("p95_ms"))) > threshold:
+                causes = _causes(finding, findings)
+                return _of(finding, "p95_breach", _Excess(seconds, threshold, "s"), _P95_ACTION, causes)
+    if _is_at_least(finding.severity, settings.finding_severity):
+        return _of(finding, "finding", _Excess(finding.impact.avoidable_ms, 0.0, "ms"), finding.advice.summary)
     return None
+
+
+def _is_at_least(severity: str, bound: str) -> bool:
+    return bound in SEVERITIES and SEVERITIES.index(severity) >= SEVERITIES.index(bound)
 
 
 def _causes(breach: Finding, findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -54,19 +56,26 @@ def _causes(breach: Finding, findings: Sequence[Finding]) -> tuple[str, ...]:
     return tuple(finding.fingerprint for finding in causes)
 
 
-def _of(  # noqa: PLR0917
-    finding: Finding, rule: str, value: float, threshold: float, unit: str, action: str, causes: tuple[str, ...]
-) -> Breach:
+@dataclass(frozen=True, slots=True)
+class _Excess:
+    """What was measured and what is allowed, in the same unit."""
+
+    value: float
+    threshold: float
+    unit: str
+
+
+def _of(finding: Finding, rule: str, excess: _Excess, action: str, causes: tuple[str, ...] = ()) -> Breach:
     return Breach(
         rule=rule,
         fingerprint=finding.fingerprint,
-        severity="critical" if rule != "finding" else finding.severity,
+        severity=finding.severity if rule == "finding" else "critical",
         service_name=finding.service_name,
         endpoint=finding.endpoint,
         subject=finding.subject,
-        value=round(value, 3),
-        threshold=threshold,
-        unit=unit,
+        value=round(excess.value, 3),
+        threshold=excess.threshold,
+        unit=excess.unit,
         since_ns=finding.first_seen_ns,
         action=action,
         fingerprints=causes or (finding.fingerprint,),

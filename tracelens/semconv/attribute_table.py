@@ -25,6 +25,7 @@ class AttributeColumn:
         is_integer: whether it holds integers rather than text.
         names: attribute names in falling priority.
         prefix: see AttributePrefix.
+        sides: name to "server" where it means this only on a SERVER span, to "client" where only on any other.
         renamed_values: old value to the value that semantic conventions use now.
     """
 
@@ -32,6 +33,7 @@ class AttributeColumn:
     is_integer: bool
     names: tuple[str, ...]
     prefix: AttributePrefix | None
+    sides: dict[str, str]
     renamed_values: dict[str, str]
 
 
@@ -58,6 +60,7 @@ def attribute_table() -> AttributeTable:
             is_integer=entry["type"] == "int",
             names=tuple(entry["names"]),
             prefix=AttributePrefix(**entry["prefix"]) if "prefix" in entry else None,
+            sides=dict(entry.get("sides", {})),
             renamed_values=dict(entry.get("values", {})),
         )
         for column, entry in document["columns"].items()

@@ -34,7 +34,7 @@ _DOCUMENTS: Final = frozenset(
 )
 # TypeORM's EntityManager reports the JSON of its arguments under the name of an SQL database. `{ call p() }` is ODBC.
 _JSON_TEXT: Final = r'^\s*(?:\{\s*["}]|\[\s*[\[{"])'
-_DOCUMENT_SHAPE: Final = re.compile(r"\{\}|\{[\w$.-]+: |\[")
+_DOCUMENT_SHAPE: Final = re.compile(r"\{\}|\{[\w$.-]+: |\[[\[{?]")
 
 # An argument that the instrumentation hides: py-redis `GET ?`, ioredis `set key [1 other arguments]`.
 _MASKED: Final = r"(?:^|\s)\?(?:\s|$)|\[\d+ other arguments\]"

@@ -52,7 +52,7 @@ _CONSTRUCTOR: Final = (
 # Kept in group 1: a command's collection, an entity's name, every key. The last two alternatives are strings cut off.
 _VALUE: Final = (
     rf'(?s)(^\s*\{{\s*"(?:{_COMMANDS}|{_ENTITIES})"\s*:\s*"[\w.$-]*"|{_STRING}\s*:|{_APOSTROPHE_STRING}\s*:)'
-    rf"|{_STRING}|{_APOSTROPHE_STRING}|{_CONSTRUCTOR}|-?\b\d[\w.]*(?:[eE][-+]\d+)?|-?\.\d+"
+    rf"|{_STRING}|{_APOSTROPHE_STRING}|{_CONSTRUCTOR}|-?\b\d[\d.]*(?:[eE][-+]?\d+)?\w*|-?\.\d+"
     r"|\b(?:true|false|null|None|True|False|undefined)\b"
     r"""|"(?:[^"\\]|\\.)*$|'(?:[^'\\]|\\.)*$"""
 )
@@ -116,7 +116,9 @@ def document_shapes(texts: pa.StringArray) -> StrippedTexts:
     shapes = pa.array([shape for shape, _ in forms], pa.string()).take(encoded.indices)
     documents = pa.array([count for _, count in forms], pa.int32()).take(encoded.indices)
     cut = pc.or_(matches(texts, CUT_MARK), at_length_cap(texts))
-    visible = pc.and_(texts.is_valid(), pc.invert(pc.or_(cut, matches(texts, _HIDDEN))))
+    # pymongo sends the command's name alone unless it is told to send more.
+    told = pc.and_not(matches(texts, r"[{\[]"), matches(texts, _HIDDEN))
+    visible = pc.and_not(told, cut)
     steady = rewritten_where(texts, matches(texts, '"lsid"'), lambda rows: replaced(rows, _PER_CALL_FIELDS, ""))
     return StrippedTexts(
         shape_texts=shapes,

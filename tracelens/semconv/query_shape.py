@@ -149,6 +149,7 @@ def _statement_shape(part: str, db_system: str) -> QueryShape:
             tables=tuple(spelled),
             table_spellings=tuple(spelled.values()),
             written_tables=written,
+            parsed=statement != "other",
         )
     shape = _parsed(part, db_system) or _by_words(part, statement)
     if shape.statement == "select" and shape.tables and all(is_system_table(table) for table in shape.tables):

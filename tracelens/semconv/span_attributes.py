@@ -7,7 +7,7 @@ the attribute that fills it, and taking the values at those positions: the cost 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,12 @@ from tracelens.semconv.any_value import values_to_text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tracelens.semconv.attribute_table import AttributeColumn, AttributeTable
+    from tracelens.semconv.attribute_table import AttributeColumn, AttributePrefix, AttributeTable
 
-ATTRIBUTE_LIST = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
+ATTRIBUTE_LIST: Final = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
 
-_LARGEST_UINT16 = 65_535
+_LARGEST_UINT16: Final = 65_535
+_WHOLE_NUMBER: Final = r"^-?[0-9]{1,18}(\.0+)?$"
 
 
 class SpanAttributes:
@@ -31,11 +32,13 @@ class SpanAttributes:
 
     Args:
         lists: list<struct<key, value>>, one element per span, as `otlp.decode` makes it.
+        on_server: which spans are of kind SERVER; none where it is left out.
     """
 
-    def __init__(self, lists: pa.ListArray) -> None:
+    def __init__(self, lists: pa.ListArray, on_server: NDArray[np.bool_] | None = None) -> None:
         flat = lists.flatten()
         self._span_count = len(lists)
+        self._on_server = np.zeros(len(lists), dtype=bool) if on_server is None else on_server
         self._values: pa.StructArray = flat.field("value")
         self._keys: pa.StringArray = flat.field("key")
         self._owner: NDArray[np.int64] = pc.list_parent_indices(lists).to_numpy()
@@ -53,74 +56,109 @@ class SpanAttributes:
     def _text(self) -> pa.StringArray:
         return values_to_text(self._values)
 
-    def _positions(self, name: str) -> NDArray[np.int64] | None:
+    @cached_property
+    def _is_filled(self) -> NDArray[np.bool_]:
+        return np.asarray(pc.greater(pc.binary_length(self._text), 0).fill_null(fill_value=False))
+
+    def _positions(self, name: str) -> NDArray[np.int64]:
+        """Return where the attributes of this name are, in the order of their spans."""
         code = self._code_of.get(name)
-        return None if code is None else self._order[self._bounds[code] : self._bounds[code + 1]]
+        return self._order[:0] if code is None else self._order[self._bounds[code] : self._bounds[code + 1]]
 
     def claim(self, column: AttributeColumn, type_: pa.DataType) -> pa.Array:
-        """Return the column's value for each span, null where it has none, and take its attributes out of `rest`."""
-        chosen = np.full(self._span_count, -1, dtype=np.int64)
-        found: list[NDArray[np.int64]] = []
-        for name in reversed(column.names):
-            positions = self._positions(name)
-            if positions is not None:
-                chosen[self._owner[positions]] = positions
-                found.append(positions)
-        if not found:
-            return pa.nulls(self._span_count, type_)
-        taken = pa.array(chosen, mask=chosen < 0)
-        if column.is_integer:
-            values = self._integers(taken, type_)
-            # A value that does not fit the column stays an attribute: it must not be lost.
-            unread = chosen[(chosen >= 0) & np.asarray(values.is_null())]
-            for positions in found:
-                self._claimed[positions] = True
-            self._claimed[unread] = False
-            return values
-        for positions in found:
-            self._claimed[positions] = True
-        values = self._text.take(taken)
-        if column.prefix is not None:
-            values = self._join_prefix(values, column)
-        return _rename(values, column.renamed_values)
+        """Return the column's value for each span, null where it has none.
 
-    def _integers(self, taken: pa.Array, type_: pa.DataType) -> pa.Array:
-        values = self._values.field("int_value").take(taken)
-        if values.null_count > taken.null_count:
-            text = self._text.take(taken)
-            numeric = pc.match_substring_regex(text, r"^-?[0-9]{1,18}$")
-            values = pc.coalesce(values, pc.if_else(numeric, text, None).cast(pa.int64()))
+        What the column then holds is taken out of `rest`. An attribute that says something else stays there: one of
+        lower priority with another value, one that does not fit the column's type, an empty one.
+        """
+        chosen = np.full(self._span_count, -1, dtype=np.int64)
+        candidates: list[NDArray[np.int64]] = []
+        for name in reversed(column.names):
+            positions = self._usable(self._positions(name), column, name, type_)
+            if len(positions):
+                chosen[self._owner[positions]] = positions
+                candidates.append(positions)
+        heads = None if column.prefix is None else self._heads(column.prefix)
+        if not candidates and heads is None:
+            return pa.nulls(self._span_count, type_)
+        winners = pa.array(chosen, mask=chosen < 0)
+        values = self._finished(winners, heads, column, type_)
+        self._claimed[chosen[chosen >= 0]] = True
+        for positions in candidates:
+            losers = positions[chosen[self._owner[positions]] != positions]
+            if len(losers):
+                owners = pa.array(self._owner[losers])
+                own = self._finished(pa.array(losers), heads and heads.take(owners), column, type_)
+                self._claimed[losers[np.asarray(pc.equal(own, values.take(owners)))]] = True
+        if column.prefix is not None and heads is not None:
+            self._claim_heads(column.prefix, values)
+        return values
+
+    def _usable(
+        self, positions: NDArray[np.int64], column: AttributeColumn, name: str, type_: pa.DataType
+    ) -> NDArray[np.int64]:
+        """Return those of a name's attributes that can fill the column."""
+        if name in column.sides:
+            positions = positions[self._on_server[self._owner[positions]] == (column.sides[name] == "server")]
+        if column.is_integer and len(positions):
+            return positions[np.asarray(self._integers(pa.array(positions), type_).is_valid())]
+        return positions[self._is_filled[positions]]
+
+    def _finished(
+        self, positions: pa.Int64Array, heads: pa.StringArray | None, column: AttributeColumn, type_: pa.DataType
+    ) -> pa.Array:
+        """Return the values at these positions as the column holds them."""
+        if column.is_integer:
+            return self._integers(positions, type_)
+        values = self._text.take(positions)
+        if column.prefix is not None and heads is not None:
+            is_whole = pc.match_substring(values, column.prefix.separator)
+            joined = pc.binary_join_element_wise(heads, values, column.prefix.separator)
+            values = pc.coalesce(pc.if_else(is_whole, values, joined), values, heads)
+        return _renamed(values, column.renamed_values)
+
+    def _integers(self, positions: pa.Int64Array, type_: pa.DataType) -> pa.Array:
+        """Return the values at these positions as integers, null where they are none or do not fit the type."""
+        values = self._values.field("int_value").take(positions)
+        if values.null_count > positions.null_count:
+            text = self._text.take(positions)
+            digits = pc.replace_substring(text, ".0", "") if pc.any(pc.match_substring(text, ".")).as_py() else text
+            numeric = pc.match_substring_regex(text, _WHOLE_NUMBER)
+            values = pc.coalesce(values, pc.if_else(numeric, digits, None).cast(pa.int64()))
         bounds = np.iinfo(type_.to_pandas_dtype())
         fits = pc.and_(pc.greater_equal(values, int(bounds.min)), pc.less_equal(values, int(bounds.max)))
         return pc.if_else(fits, values, None).cast(type_)
 
-    def _join_prefix(self, values: pa.StringArray, column: AttributeColumn) -> pa.StringArray:
-        prefix = column.prefix
-        positions = None if prefix is None else self._positions(prefix.name)
-        if prefix is None or positions is None:
-            return values
+    def _heads(self, prefix: AttributePrefix) -> pa.StringArray | None:
+        """Return each span's prefix, None where no span has one."""
+        positions = self._positions(prefix.name)
+        positions = positions[self._is_filled[positions]]
+        if not len(positions):
+            return None
         chosen = np.full(self._span_count, -1, dtype=np.int64)
         chosen[self._owner[positions]] = positions
-        self._claimed[positions] = True
-        heads = self._text.take(pa.array(chosen, mask=chosen < 0))
-        joined = pc.binary_join_element_wise(heads, values, prefix.separator)
-        whole = pc.match_substring(values, prefix.separator)
-        return pc.coalesce(pc.if_else(whole, values, joined), values, heads)
+        return self._text.take(pa.array(chosen, mask=chosen < 0))
+
+    def _claim_heads(self, prefix: AttributePrefix, values: pa.StringArray) -> None:
+        positions = self._positions(prefix.name)
+        wholes = values.take(pa.array(self._owner[positions])).to_pylist()
+        heads = self._text.take(pa.array(positions)).to_pylist()
+        held = [bool(head) and (whole or "").startswith(head) for whole, head in zip(wholes, heads, strict=True)]
+        self._claimed[positions[np.array(held, dtype=bool)]] = True
 
     def parameter_hashes(self, table: AttributeTable) -> pa.Int64Array:
-        """Return a hash of each span's query parameters, null where none are shown.
+        """Return a hash of each span's query parameters, by name and text; null where none are shown.
 
         The attributes stay in `rest`: only reports must not show them.
         """
-        names = [name for name in self._names if table.is_parameter(name)]
         hashes: dict[int, xxhash.xxh3_64] = {}
-        for name in sorted(names):
+        for name in sorted(filter(table.is_parameter, self._names)):
             positions = self._positions(name)
-            if positions is None:
-                continue
             texts = self._text.take(pa.array(positions)).to_pylist()
             for owner, text in zip(self._owner[positions].tolist(), texts, strict=True):
-                hashes.setdefault(owner, xxhash.xxh3_64()).update(f"{name}\0{text}\0")
+                if owner not in hashes:
+                    hashes[owner] = xxhash.xxh3_64()
+                hashes[owner].update(_framed(name) + _framed(text))
         if not hashes:
             return pa.nulls(self._span_count, pa.int64())
         unsigned = np.zeros(self._span_count, dtype=np.uint64)
@@ -136,11 +174,21 @@ class SpanAttributes:
         offsets = np.zeros(self._span_count + 1, dtype=np.int32)
         np.cumsum(np.bincount(self._owner[kept], minlength=self._span_count), out=offsets[1:])
         chosen = pa.array(kept)
-        pairs = pa.StructArray.from_arrays([self._keys.take(chosen), self._text.take(chosen)], fields=list(ATTRIBUTE_LIST.value_type))
+        pairs = pa.StructArray.from_arrays(
+            [self._keys.take(chosen), self._text.take(chosen)], fields=list(ATTRIBUTE_LIST.value_type)
+        )
         return pa.ListArray.from_arrays(pa.array(offsets), pairs)
 
 
-def _rename(values: pa.StringArray, renamed: dict[str, str]) -> pa.StringArray:
+def _framed(text: str | None) -> bytes:
+    """Return a text such that no two sequences of texts read the same when joined."""
+    if text is None:
+        return b"-"
+    encoded = text.encode()
+    return b"%d:%b" % (len(encoded), encoded)
+
+
+def _renamed(values: pa.StringArray, renamed: dict[str, str]) -> pa.StringArray:
     if not renamed:
         return values
     encoded = values.dictionary_encode()

@@ -165,11 +165,14 @@ class Comparisons:
             return self.read(condition.this)
         operators = ((exp.In, "in"), (exp.Between, "range"), (_RANGES, "range"), (_LIKES, "like"))
         operator = next((name for kinds, name in operators if isinstance(condition, kinds)), "other")
+        if condition.args.get("negate"):
+            operator = "other"
         return self._sides(condition, operator)
 
     def _constant(self, condition: exp.Expr) -> Comparison | None:
         inner = condition.this.unnest() if isinstance(condition, exp.Not) else condition
-        negated = inner is not condition
+        # `IS NOT NULL` is a flag of the node, `NOT x IS NULL` a node around it.
+        negated = (inner is not condition) != bool(inner.args.get("negate"))
         column, value = inner, exp.true()
         if isinstance(inner, (exp.Is, exp.EQ)):
             column, value = inner.this.unnest(), inner.expression.unnest()
@@ -220,19 +223,22 @@ class Comparisons:
     def _uses(
         self, columns: Sequence[exp.Expr], operator: str, expression: exp.Expr | None = None
     ) -> tuple[ColumnUse, ...]:
-        indexable = expression is not None and len(columns) == 1 and expression.find(exp.Literal) is None
-        written = self._unqualified(expression) if expression is not None and indexable else None
+        written = self._unqualified(expression) if expression is not None and len(columns) == 1 else None
         origins = [self._origins.of(column) for column in columns if isinstance(column, exp.Column)]
         found = [origin for origin in origins if origin and origin.column.lower() != "rownum"]
         return tuple(dict.fromkeys(ColumnUse(origin.table, origin.column, operator, written) for origin in found))
 
-    def _unqualified(self, expression: exp.Expr) -> str:
+    def _unqualified(self, expression: exp.Expr) -> str | None:
+        """Return the expression without table names; None where it holds a literal, whose value is not known."""
         copied = expression.copy()
         for column in copied.find_all(exp.Column):
             for qualifier in ("table", "db", "catalog"):
                 column.set(qualifier, None)
-        return copied.sql(dialect=self._dialect, normalize_functions="lower")
+        written = copied.sql(dialect=self._dialect, normalize_functions="lower")
+        return None if "?" in written else written
 
 
 def _columns_in(expression: exp.Expr) -> list[exp.Column]:
+    if isinstance(expression, (*_QUERIES, exp.SetOperation)):
+        return []
     return [node for node in own_nodes(expression) if isinstance(node, exp.Column)]

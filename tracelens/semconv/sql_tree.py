@@ -122,7 +122,7 @@ class _Statement:
         filters = _columns(each for each in wheres if not each.joins)
         joined = _columns([*joins, *(each for each in wheres if each.joins)])
         result = _leftmost_select(self._tree) if self._kind == "select" else None
-        star = result is not None and self._has_star(result)
+        width = self._width(result) if result is not None else 0
         return QueryShape(
             statement=self._kind,
             is_read=self._kind == "select"
@@ -136,8 +136,8 @@ class _Statement:
             join_columns=joined,
             sort_columns=self._sort_columns(),
             constant_predicates=self._constants([*wheres, *joins]),
-            select_star=star,
-            selected_columns=len(result.selects) if result is not None and not star else 0,
+            select_star=width is None,
+            selected_columns=width or 0,
             aggregates=result is not None and _is_aggregate(result),
             has_limit=any(_has_limit(query) for query in self._row_sources()),
             has_offset=any(query.args.get("offset") is not None for query in self._tree.find_all(exp.Query)),
@@ -200,7 +200,13 @@ class _Statement:
         if not isinstance(column, exp.Column):
             return None
         if not column.table:
-            named = [each for each in query.selects if each.alias.lower() == column.name.lower()]
+            # What UNION sorts by are the names of its first SELECT's columns.
+            of_union = isinstance(query, exp.SetOperation)
+            named = [
+                each
+                for each in query.selects
+                if column.name.lower() == (each.alias_or_name if of_union else each.alias).lower()
+            ]
             if named:
                 inner = named[0].unalias()
                 return self._origins.of(inner) if isinstance(inner, exp.Column) else None
@@ -214,23 +220,24 @@ class _Statement:
                 found[f"{prefix}{column.column} {comparison.constant}"] = None
         return tuple(found)
 
-    def _has_star(self, select: exp.Select, depth: int = 0) -> bool:
-        """Return whether the result has every column of a table, seen through derived tables that name theirs."""
+    def _width(self, select: exp.Select, depth: int = 0) -> int | None:
+        """Return how many columns the result names, seen through derived tables; None for a star of a table."""
         sources = self._origins.sources(select)
+        width = 0
         for projection in select.selects:
-            if isinstance(projection, exp.Column) and projection.is_star:
-                starred = [sources.get(projection.table.lower())]
-            elif isinstance(projection, exp.Star):
-                starred = list(sources.values())
-            else:
+            if not projection.is_star or isinstance(projection, exp.AggFunc):
+                width += 1
                 continue
-            if any(depth > _DEEPEST_STAR or self._is_star_of_table(source, depth) for source in starred):
-                return True
-        return False
-
-    def _is_star_of_table(self, source: exp.Expr | None, depth: int) -> bool:
-        inner = self._origins.derived_from(source)
-        return inner is None or self._has_star(inner, depth + 1)
+            table = projection.table.lower() if isinstance(projection, exp.Column) else None
+            for alias, source in sources.items():
+                inner = self._origins.derived_from(source)
+                if table not in {None, alias}:
+                    continue
+                columns = self._width(inner, depth + 1) if inner is not None and depth < _DEEPEST_STAR else None
+                if columns is None:
+                    return None
+                width += columns
+        return width
 
     def _row_sources(self) -> Iterator[exp.Query]:
         """Yield the statement's query and the derived tables in its FROM, which bound its rows too."""

@@ -38,8 +38,10 @@ _BY_FIRST_WORD: Final = {
 
 _NAME: Final = r'(?:"[^"]+"|`[^`]+`|\[[^\]]+\]|[^\W\d][\w$#]*)'
 _QUALIFIED: Final = rf"{_NAME}(?:\s*\.\s*{_NAME})*+"
+# .NET reports a stored procedure by its name alone.
+_LONE_NAME: Final = re.compile(rf"\s*{_QUALIFIED}\s*")
 _PART: Final = re.compile(r"""(?:"[^"]*"|`[^`]*`|[^;])+""")
-_FIRST_WORD: Final = re.compile(r"[\s({?=]*([^\W\d]\w*)")
+_FIRST_WORD: Final = re.compile(r"[\s({?=\[]*([^\W\d]\w*)")
 _COMMENT: Final = re.compile(r"\s*(?:--|/\*|#)(.*)", re.DOTALL)
 _TRANSACTION_WORD: Final = re.compile(r"\b(?:begin|commit|rollback|savepoint|start transaction)\b", re.IGNORECASE)
 _PING_WORD: Final = re.compile(r"\s*ping\b", re.IGNORECASE)
@@ -78,7 +80,7 @@ _READ_TABLE: Final = re.compile(
 _WRITTEN_TABLE: Final = {
     "insert": re.compile(rf"\binto\s+(?:table\s+)?({_QUALIFIED})", re.IGNORECASE),
     "merge": re.compile(rf"\bmerge\s+(?:into\s+)?({_QUALIFIED})", re.IGNORECASE),
-    "update": re.compile(rf"^\s*update\s+(?:only\s+|ignore\s+|low_priority\s+)*({_QUALIFIED})", re.IGNORECASE),
+    "update": re.compile(rf"(?:^|\))\s*update\s+(?:only\s+|ignore\s+|low_priority\s+)*({_QUALIFIED})", re.IGNORECASE),
     "delete": re.compile(rf"\bdelete\s+(?:\w+\s+)?from\s+(?:only\s+)?({_QUALIFIED})", re.IGNORECASE),
     "ddl": re.compile(
         rf"\b(?:truncate\s+table|truncate|table|view|index\b[^(]*?\bon|trigger\b[^(]*?\bon)\s+"
@@ -107,6 +109,8 @@ def statement_of(part: str) -> str:
     if first is None:
         return "other"
     statement = _BY_FIRST_WORD.get(first[1].lower(), "other")
+    if statement == "other" and _LONE_NAME.fullmatch(part):
+        return "call"
     text = part[first.start(1) :]
     return next(
         (other for usual, pattern, other in _EXCEPTIONS if usual == statement and pattern.match(text)), statement

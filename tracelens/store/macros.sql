@@ -21,6 +21,12 @@ create or replace macro attribute_names(attributes) as list_transform(attributes
 
 create or replace macro as_ms(ns) as round(ns / 1e6, 3);
 
+-- Whether an operation without query text reads, by its name: document stores and key-value stores name their operations so.
+create or replace macro is_reading(operation) as matches(
+  operation,
+  '(?i)^[a-z0-9_.$ ]*\b(select|find|findone|find_one|get|getitem|batchgetitem|query|scan|aggregate|count|distinct|search|mget|read|lookup)\b'
+);
+
 -- The part of a URL that names the resource: ids in the path become {id}, the query goes.
 create or replace macro url_path_template(path) as replace_all(
   replace_all(regexp_replace(path, '[?#].*$', ''), '/([0-9]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,})(?:\b)', '/{id}'),

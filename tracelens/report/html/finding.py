@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from tracelens.report.facts import facts
-from tracelens.report.html.markup import Markup, identifier, joined, lines, listing, prose, tag
 from tracelens.report.html.marks import bar, mark
+from tracelens.report.html.markup import Markup, identifier, joined, lines, listing, prose, tag
 from tracelens.report.html.query import code_block, copied_inline, query_block
 from tracelens.report.quantities import duration
 from tracelens.report.query_text import is_query
@@ -59,7 +59,7 @@ def _scan_line(number: int, finding: Finding) -> Markup:
             tag(
                 "h4",
                 tag("span", str(number), class_="number"),
-                tag("code", finding.pass_name, class_="pass"),
+                tag("code", finding.pass_name, class_="pass-name"),
                 tag("span", finding.endpoint, class_="endpoint"),
                 tag("span", "in ", tag("bdi", finding.service_name), class_="service"),
                 likely,

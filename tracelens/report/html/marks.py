@@ -27,7 +27,9 @@ _MEANINGS: Final = {
 
 def sprite() -> Markup:
     """Return the definitions that `mark` refers to; they stand in the page once."""
-    symbols = [tag("symbol", tag("path", d=path), id=f"mark-{name}", viewBox="0 0 16 16") for name, path in _PATHS.items()]
+    symbols = [
+        tag("symbol", tag("path", d=path), id=f"mark-{name}", viewBox="0 0 16 16") for name, path in _PATHS.items()
+    ]
     return tag("svg", *symbols, class_="sprite", aria_hidden="true")
 
 

@@ -17,6 +17,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _VOID: Final = frozenset({"input", "link", "meta"})
+_ON_LINES_OF_THEIR_OWN: Final = frozenset(
+    {
+        "details",
+        "div",
+        "dl",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "head",
+        "header",
+        "li",
+        "link",
+        "main",
+        "meta",
+    }
+    | {
+        "nav",
+        "ol",
+        "option",
+        "p",
+        "script",
+        "section",
+        "style",
+        "summary",
+        "symbol",
+        "table",
+        "tbody",
+        "thead",
+        "title",
+    }
+    | {"tr", "ul"}
+)
 _LONGEST_TEXT: Final = 20_000
 _INLINE_CODE: Final = re.compile(r"`([^`\n]+)`")
 _NOT_IN_ID: Final = re.compile(r"[^0-9A-Za-z_-]")
@@ -32,22 +67,22 @@ Content: TypeAlias = "str | None"
 """A `Markup` stands as it is, any other string is text; None is nothing."""
 
 
-def tag(name: str, *content: Content, **attributes: str | int | bool | None) -> Markup:
+def tag(name: str, /, *content: Content, **attributes: str | int | bool | None) -> Markup:
     """Return an element.
 
     Args:
         name: of the element, and its attributes' names too, are the caller's own words, never from spans.
         content: in order.
         attributes: `class_` is `class`, `aria_label` is `aria-label`; True is an attribute without a value, False and
-            None are none.
+            None are no attribute.
     """
     start = "".join(
         f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{_attribute(value)}"')
         for key, value in attributes.items()
         if value is not None and value is not False
     )
-    inner = joined(*content)
-    return Markup(f"<{name}{start}>" if name in _VOID else f"<{name}{start}>{inner}</{name}>")
+    element = f"<{name}{start}>" if name in _VOID else f"<{name}{start}>{joined(*content)}</{name}>"
+    return Markup(element + "\n" if name in _ON_LINES_OF_THEIR_OWN else element)
 
 
 def joined(*content: Content) -> Markup:

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from tracelens.report.facts import blind_spots, caveats, text_share
-from tracelens.report.html.markup import Content, Markup, joined, listing, prose, tag
 from tracelens.report.html.marks import bar, mark
+from tracelens.report.html.markup import Content, Markup, joined, listing, prose, tag
 from tracelens.report.html.query import query_block
 from tracelens.report.quantities import UNKNOWN, count, duration, listed, words
 from tracelens.report.query_text import without_select_list
@@ -15,7 +15,7 @@ from tracelens.report.query_text import without_select_list
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracelens.findings import QueryStatistics, Report
+    from tracelens.findings import QueryStatistics, Report, ServiceCoverage
 
 _TOP_QUERIES: Final = 100
 _SERVICES: Final = 12
@@ -37,10 +37,7 @@ def coverage(report: Report) -> Markup:
             tag("th", tag("bdi", service.service_name), scope="row"),
             _number(count(service.spans)),
             _number(count(service.db_calls)),
-            _number(
-                joined(bar(service.db_calls_with_text / service.db_calls, "text") if service.db_calls else None),
-                text_share(service),
-            ),
+            _number(_text_share(service)),
         )
         for service in services
     ]
@@ -52,7 +49,13 @@ def coverage(report: Report) -> Markup:
     blind = blind_spots(report)
     if not rows and not notes and not blind:
         notes = [joined(mark("warning", spoken=False), tag("span", "No service's spans were looked at."))]
-    return section("coverage", "Coverage", table, listing("ul", notes, class_="notes"), _blind(blind))
+    seen = tag("div", table, listing("ul", notes, class_="notes")) if rows or notes else None
+    return section("coverage", "Coverage", tag("div", seen, _blind(blind), class_="halves"))
+
+
+def _text_share(service: ServiceCoverage) -> Markup:
+    share = bar(service.db_calls_with_text / service.db_calls, "text") if service.db_calls else tag("span")
+    return tag("span", share, tag("span", text_share(service)), class_="text-share")
 
 
 def _blind(spots: Sequence[tuple[str, str, str]]) -> Markup:
@@ -61,11 +64,11 @@ def _blind(spots: Sequence[tuple[str, str, str]]) -> Markup:
     rows = [
         joined(
             mark("unknown", spoken=False),
-            tag("span", tag("span", why, class_="why"), tag("span", _passes(passes), " blind in ", services)),
+            tag("span", _passes(passes), " in ", services, tag("span", prose(why), class_="why")),
         )
         for passes, services, why in spots
     ]
-    return joined(tag("h3", "Blind spots"), listing("ul", rows, class_="notes blind"))
+    return tag("div", tag("h3", "Blind spots"), listing("ul", rows, class_="notes blind"))
 
 
 def _passes(names: str) -> Markup:
@@ -85,7 +88,7 @@ def checklist(report: Report) -> Markup:
         ]
         if entries:
             heading = tag("h3", title, " ", tag("span", str(len(entries)), class_="count"))
-            groups.append(tag("div", heading, listing("ul", entries, class_="notes"), class_=f"state {state}"))
+            groups.append(tag("div", heading, listing("ul", entries, class_="notes"), class_="state"))
     return section("checklist", "Checklist", tag("div", *groups, class_="states"))
 
 
@@ -100,7 +103,9 @@ def top_queries(report: Report) -> Markup:
     )
     body = tag("tbody", *(_query_row(query, largest_ms) for query in shown))
     left_out = len(report.top_queries) - len(shown)
-    note = f"the first {len(shown)} of {len(report.top_queries):,}; tracelens top shows the others" if left_out else None
+    note = (
+        f"the first {len(shown)} of {len(report.top_queries):,}; tracelens top shows the others" if left_out else None
+    )
     return section("top-queries", "Top queries by total time", tag("table", head, body, class_="queries"), note=note)
 
 
@@ -127,8 +132,8 @@ def _sortable(value: float, content: Content) -> Markup:
     return tag("td", content, class_="number", data_value=repr(value) if math.isfinite(value) else "")
 
 
-def _number(*content: Content) -> Markup:
-    return tag("td", *content, class_="number")
+def _number(content: Content) -> Markup:
+    return tag("td", content, class_="number")
 
 
 def _headings(*columns: tuple[str, bool], sortable: bool = False) -> Markup:

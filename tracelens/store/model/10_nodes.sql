@@ -26,6 +26,52 @@ select
   ) as is_orm
 from scopes as c;
 
+-- Where a driver splits a query, the execute span has no text: its prepare span has, to which it links, or after which it
+-- comes under the same parent.
+create or replace temp table prepared_texts as
+with prepared as (
+  select
+    p.trace_id,
+    p.span_id,
+    p.parent_span_id,
+    p.scope_id,
+    p.start_ns,
+    p.query_text_id,
+    t.query_shape_id
+  from spans as p
+  inner join name_roles as n on p.name = n.name and n.role = 'prepare'
+  inner join query_texts as t on p.query_text_id = t.query_text_id
+),
+
+sources as (
+  select
+    k.trace_id,
+    k.span_id,
+    p.start_ns,
+    p.query_text_id,
+    p.query_shape_id
+  from prepared as p
+  inner join span_links as k on p.trace_id = k.linked_trace_id and p.span_id = k.linked_span_id
+  union all
+  select
+    e.trace_id,
+    e.span_id,
+    p.start_ns,
+    p.query_text_id,
+    p.query_shape_id
+  from prepared as p
+  inner join spans as e on p.trace_id = e.trace_id and p.parent_span_id = e.parent_span_id and p.scope_id = e.scope_id
+  where e.query_text_id is null and e.start_ns >= p.start_ns and matches(e.name, '(?i)execute')
+)
+
+select
+  s.trace_id,
+  s.span_id,
+  argmax(s.query_text_id, (s.start_ns, s.query_text_id)) as query_text_id,
+  argmax(s.query_shape_id, (s.start_ns, s.query_text_id)) as query_shape_id
+from sources as s
+group by s.trace_id, s.span_id;
+
 create or replace temp table nodes as
 select
   s.trace_id,
@@ -48,8 +94,9 @@ select
     when h.statement in ('transaction', 'session', 'ping') then h.statement
     when h.command_class in ('connection', 'transaction', 'blocking') then h.command_class
     -- A round trip takes longer than this; what is shorter was answered from memory by the ORM.
-    when s.db_system is not null and s.duration_ns < 50000
-      and s.db_system not in ('sqlite', 'h2database', 'hsqldb', 'derby', 'duckdb') then 'internal'
+    -- (0 is a clock of milliseconds; a cache or an embedded database does answer this fast.)
+    when s.query_text_id is not null and s.duration_ns between 1 and 50000
+      and s.db_system not in ('redis', 'valkey', 'memcached', 'sqlite', 'h2database', 'hsqldb', 'derby', 'duckdb') then 'internal'
     else coalesce(n.role, 'query')
   end as role,
   coalesce(s.query_text_id, l.query_text_id) as query_text_id,
@@ -60,16 +107,5 @@ left join resources as r on s.resource_id = r.resource_id
 left join name_roles as n on s.name = n.name
 left join query_texts as t on s.query_text_id = t.query_text_id
 left join query_shapes as h on t.query_shape_id = h.query_shape_id
--- PDO: the execute span has no text but a link to its prepare span, which has.
-left join (
-  select
-    k.trace_id,
-    k.span_id,
-    min(p.query_text_id) as query_text_id,
-    min(pt.query_shape_id) as query_shape_id
-  from span_links as k
-  inner join spans as p on k.linked_trace_id = p.trace_id and k.linked_span_id = p.span_id
-  inner join query_texts as pt on p.query_text_id = pt.query_text_id
-  group by k.trace_id, k.span_id
-) as l on s.trace_id = l.trace_id and s.span_id = l.span_id and s.query_text_id is null
+left join prepared_texts as l on s.trace_id = l.trace_id and s.span_id = l.span_id and s.query_text_id is null
 where s.start_ns >= $start_ns and s.start_ns < $end_ns and s.received_ns >= $received_since_ns;

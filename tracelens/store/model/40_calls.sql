@@ -83,6 +83,31 @@ select * from nested
 union all
 select * from twins;
 
+-- What the inner of two spans takes from the outer: who made the query, and its parameters where only the outer shows them
+-- and stands for this one query.
+create or replace temp table outer_facts as
+with outers as (
+  select
+    f.trace_id,
+    f.outer_id,
+    count(*) as inner_calls
+  from folded as f
+  where f.folds = 'outer'
+  group by f.trace_id, f.outer_id
+)
+
+select
+  f.trace_id,
+  f.inner_id,
+  min(f.outer_scope_id) as scope_id,
+  min(case when u.inner_calls = 1 and not t.truncated then coalesce(s.parameter_hash, t.parameter_hash) end) as parameter_hash
+from folded as f
+inner join outers as u on f.trace_id = u.trace_id and f.outer_id = u.outer_id
+inner join spans as s on f.trace_id = s.trace_id and f.outer_id = s.span_id
+left join query_texts as t on s.query_text_id = t.query_text_id
+where f.folds = 'outer'
+group by f.trace_id, f.inner_id;
+
 create or replace temp table calls as
 select
   c.trace_id,
@@ -113,11 +138,12 @@ select
     case when h.statement is not null and h.statement <> 'other' then h.statement end,
     lower(regexp_extract(coalesce(s.db_operation, s.http_method, ''), '^\w+'))
   ) as statement,
-  coalesce(h.is_read, false) as is_read,
+  coalesce(h.is_read, is_reading(coalesce(s.db_operation, s.name))) as is_read,
   h.single_row_lookup,
   t.query_text_id is not null as has_text,
   coalesce(t.truncated, false) as is_truncated,
-  case when not coalesce(t.truncated, false) then coalesce(s.parameter_hash, t.parameter_hash) end as parameter_hash,
+  case when not coalesce(t.truncated, false) then coalesce(s.parameter_hash, t.parameter_hash, f.parameter_hash) end
+    as parameter_hash,
   c.start_ns,
   c.end_ns,
   as_ms(c.end_ns - c.start_ns) as duration_ms,
@@ -135,15 +161,7 @@ inner join requests as q on c.trace_id = q.trace_id and c.request_span_id = q.re
 left join query_texts as t on c.query_text_id = t.query_text_id
 left join query_shapes as h on c.query_shape_id = h.query_shape_id
 left join known_scopes as n on c.scope_id = n.scope_id
-left join (
-  select
-    trace_id,
-    inner_id,
-    min(outer_scope_id) as scope_id
-  from folded
-  where folds = 'outer'
-  group by trace_id, inner_id
-) as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
+left join outer_facts as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
 left join known_scopes as o on f.scope_id = o.scope_id
 where not exists (
     select 1

@@ -1,0 +1,167 @@
+"""A store to ask: its file, or the server that holds it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from tracelens.analysis import Scope, analyse
+from tracelens.errors import StoreBusyError, StoreError
+from tracelens.escalation.events import events_after
+from tracelens.report.json_reader import report_from_dict
+from tracelens.sources.server_address import ask, running_server
+from tracelens.store.database import StoreLimits
+from tracelens.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tracelens.findings import Report
+    from tracelens.settings import Settings
+    from tracelens.sources.server_address import ServerAddress
+
+_log = logging.getLogger(__name__)
+
+# Another command has the store only as long as its report takes; a server that starts is soon to be asked.
+_BUSY_WAIT_S: Final = 3.0
+_BUSY_PAUSE_S: Final = 0.05
+
+
+class Source(Protocol):
+    """Something that can be asked for a report and for escalation events."""
+
+    def report(self, scope: Scope) -> Report:
+        """Analyse the scope.
+
+        Raises:
+            TracelensError: see `analysis.analyse`, or the source cannot be reached.
+        """
+        ...
+
+    def events(self, after: int) -> list[tuple[int, dict[str, Any]]]:
+        """Return escalation events numbered above `after`, with their numbers, in order."""
+        ...
+
+
+class StoreSource:
+    """A store that this process has open.
+
+    Args:
+        store: what is asked.
+        settings: for the analysis.
+        progress: told what is being done.
+    """
+
+    def __init__(self, store: Store, settings: Settings, progress: Callable[[str], None] | None = None) -> None:
+        self._store = store
+        self._settings = settings
+        self._progress = progress
+
+    def report(self, scope: Scope) -> Report:
+        """Analyse the scope."""
+        with self._store.reader() as reader:
+            return analyse(reader, self._settings, scope, self._on_pass)
+
+    def events(self, after: int) -> list[tuple[int, dict[str, Any]]]:
+        """Return escalation events numbered above `after`."""
+        with self._store.reader() as reader:
+            return events_after(reader, after)
+
+    def _on_pass(self, name: str) -> None:
+        if self._progress:
+            self._progress(f"analysing: {name}")
+
+
+class ServerSource:
+    """A running `tracelens serve`, asked over its UI port."""
+
+    def __init__(
+        self, address: ServerAddress, settings: Settings, progress: Callable[[str], None] | None = None
+    ) -> None:
+        self._address = address
+        self._settings = settings
+        self._progress = progress
+
+    def report(self, scope: Scope) -> Report:
+        """Have the server analyse the scope, with this process's thresholds and objectives."""
+        if self._progress:
+            self._progress(f"the server at {self._address.ui} is analysing")
+        settings = {
+            "thresholds": self._settings.thresholds,
+            "objectives": [asdict(objective) for objective in self._settings.objectives],
+        }
+        return report_from_dict(ask(self._address.ui, "/api/report", {"scope": asdict(scope), "settings": settings}))
+
+    def events(self, after: int) -> list[tuple[int, dict[str, Any]]]:
+        """Return escalation events numbered above `after`."""
+        answer = ask(self._address.ui, f"/api/events?after={after}")
+        return [(entry["number"], entry["event"]) for entry in answer["events"]]
+
+
+def open_store(db: Path, settings: Settings) -> Store:
+    """Open the store's file to write, and make it where there is none. Waits a moment for a command that has it.
+
+    Raises:
+        StoreBusyError: a server or another command holds it; the text says which server.
+        StoreError: it cannot be opened or made.
+    """
+    # DuckDB keeps its write-ahead log beside the name it is given, so that must always be the file's own.
+    found = db.resolve()
+    try:
+        found.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{db}: its folder cannot be made: {error.strerror}; make it yourself, or choose another store with --db"
+        ) from error
+    if not os.access(found if found.exists() else found.parent, os.W_OK) or not os.access(found.parent, os.W_OK):
+        raise StoreError(
+            f"{db}: no permission to write it or its folder; run as its owner, or choose another store with --db"
+        )
+    end = time.monotonic() + _BUSY_WAIT_S
+    while True:
+        try:
+            return Store(found, StoreLimits(memory=settings.store.memory_limit))
+        except StoreBusyError as error:
+            server = running_server(db)
+            if server is not None:
+                raise StoreBusyError(
+                    f"{db}: `tracelens serve` (process {server.pid}, {server.ui}) holds this store; "
+                    "stop it or choose another with --db"
+                ) from error
+            if time.monotonic() > end:
+                raise
+        time.sleep(_BUSY_PAUSE_S)
+
+
+@contextmanager
+def open_source(db: Path, settings: Settings, progress: Callable[[str], None] | None = None) -> Iterator[Source]:
+    """Open the store for reading, through the server that holds it where one runs.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    server = running_server(db)
+    if server is not None:
+        yield ServerSource(server, settings, progress)
+        return
+    if not db.exists():
+        raise StoreError(
+            f"{db}: no such store; start `tracelens serve`, name a trace file, or choose another store with --db"
+        )
+    try:
+        store = open_store(db, settings)
+    except StoreBusyError:
+        server = running_server(db)  # it was starting
+        if server is None:
+            raise
+        yield ServerSource(server, settings, progress)
+        return
+    try:
+        yield StoreSource(store, settings, progress)
+    finally:
+        store.close()
