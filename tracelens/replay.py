@@ -170,7 +170,7 @@ def _grpc_sender(target: str) -> Send:
                 return bytes(export(body, timeout=_TIMEOUT_S))
             except grpc.RpcError as error:
                 detail = error.details() or str(error.code())
-                if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise ServerError(
                         f"grpc://{target}: refused a request: {detail}; check the address and what it accepts"
                     ) from error

@@ -79,7 +79,7 @@ def _environment(own: Mapping[str, str], endpoint: str, protocol: str) -> dict[s
     """Return the command's environment: ours, in which every OpenTelemetry SDK exports traces to the endpoint."""
     changed = dict(own)
     changed.pop("OTEL_SDK_DISABLED", None)
-    for name in ("ENDPOINT", "PROTOCOL", "CERTIFICATE", "COMPRESSION", "HEADERS", "TIMEOUT"):
+    for name in ("ENDPOINT", "PROTOCOL"):
         for signal_name in ("TRACES_", "METRICS_", "LOGS_"):  # the more specific variable would win over ours
             changed.pop(f"OTEL_EXPORTER_OTLP_{signal_name}{name}", None)
     changed["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint

@@ -1,52 +1,27 @@
-"""Options that several commands share, and how errors end the process."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
+import functools
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from tracelens.errors import TracelensError
-from tracelens.findings import SEVERITIES
+from tracelens.errors import UsageError
+from tracelens.settings import FINDING_SEVERITIES, Settings, load_settings, parse_duration_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS: Final = ("terminal", "json", "markdown")
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_NS: Final = 2**63 - 1
 
-class Commands(click.Group):
-    """Turns our errors into one line and an exit code; shows a traceback under -v only."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TracelensError as error:
-            if is_verbose():
-                raise
-            click.echo(f"tracelens: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except BrokenPipeError:  # `tracelens report | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
-
-
-def is_verbose() -> bool:
-    return logging.getLogger("tracelens").isEnabledFor(logging.DEBUG)
-
-
-def set_verbose(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
-    logging.basicConfig(format="tracelens: %(levelname)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("tracelens").setLevel(logging.DEBUG if value else logging.WARNING)
-
-
-verbose = click.option(
-    "-v", "--verbose", is_flag=True, expose_value=False, callback=set_verbose, help="Say more; show tracebacks."
-)
 db = click.option(
     "--db",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -63,18 +38,82 @@ config = click.option(
 )
 fail_on = click.option(
     "--fail-on",
-    type=click.Choice([*SEVERITIES, "never"]),
+    type=click.Choice(FINDING_SEVERITIES),
     default="never",
     show_default=True,
     help="Exit with 1 where a finding is at least this severe.",
 )
-output_format = click.option("--format", "output_format", type=click.Choice(FORMATS), default="terminal", show_default=True)
-output = click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+output_format = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(FORMATS),
+    default="terminal",
+    show_default=True,
+    help="How to write the result.",
+)
+output = click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the result to this file, not to stdout."
+)
 
 
-def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def settings_of(path: Path | None) -> Settings:
+    """Return the settings of --config.
+
+    Raises:
+        UsageError: see `settings.load_settings`; or a threshold in them belongs to no pass.
+    """
+    settings = load_settings(path)
+    if not settings.thresholds:
+        return settings
+    from tracelens.passes.registry import load_passes  # noqa: PLC0415  (most configurations name no pass)
+
+    source = path or "tracelens.toml"
+    bounds = {
+        entry.name: {threshold.name for threshold in entry.thresholds} for entry in load_passes(settings.pass_folders)
+    }
+    for pass_name, thresholds in settings.thresholds.items():
+        if pass_name not in bounds:
+            raise UsageError(f"{source}: thresholds.{pass_name}: no such pass; `tracelens passes` lists them")
+        for name in sorted(thresholds.keys() - bounds[pass_name]):
+            raise UsageError(
+                f"{source}: thresholds.{pass_name}.{name}: no such threshold; see `tracelens explain {pass_name}`"
+            )
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to analyse and to show, as the options say; times in nanoseconds since 1970 UTC."""
+
+    files: tuple[str, ...]
+    db: Path
+    settings: Settings
+    since_ns: int | None
+    until_ns: int | None
+    service: str | None
+    endpoint: str | None
+    pass_names: tuple[str, ...]
+
+
+def selection(command: Callable[..., None]) -> Callable[..., None]:
+    """Add FILE arguments and the options that say what to analyse; the command gets them as one `selection`."""
+
+    @functools.wraps(command)
+    def select(*, config: Path | None, since: str | None, until: str | None, **options: Any) -> None:
+        since_ns, until_ns = _moment_ns(since, "--since"), _moment_ns(until, "--until")
+        if since_ns is not None and until_ns is not None and since_ns >= until_ns:
+            raise UsageError(f"--since {since} --until {until}: the window ends before it begins; swap them")
+        selected = {name: options.pop(name) for name in ("files", "db", "service", "endpoint", "pass_names")}
+        command(
+            selection=Selection(**selected, settings=settings_of(config), since_ns=since_ns, until_ns=until_ns),
+            **options,
+        )
+
     for option in reversed(
         [
+            click.argument("files", nargs=-1, metavar="[FILE]..."),
+            db,
+            config,
             click.option("--since", metavar="WHEN", help="From here on: a duration ago (15m) or an RFC 3339 time."),
             click.option("--until", metavar="WHEN", help="Up to here, likewise."),
             click.option("--service", metavar="NAME", help="Only this service."),
@@ -82,7 +121,22 @@ def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--pass", "pass_names", metavar="NAME", multiple=True, help="Only this pass; repeatable."),
         ]
     ):
-        command = option(command)
-    return command
+        select = option(select)
+    return select
 
 
+def _moment_ns(text: str | None, option: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        moment_ns = time.time_ns() - int(parse_duration_s(text) * 1e9)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise UsageError(
+                f"{option} {text}: neither a duration such as 15m nor an RFC 3339 time such as 2026-03-02T09:00:00Z"
+            ) from None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment_ns = (aware - _EPOCH) // timedelta(microseconds=1) * 1000
+    return max(-_MAX_NS, min(_MAX_NS, moment_ns))

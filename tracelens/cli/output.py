@@ -1,108 +1,79 @@
-"""What a command shows: on which screen, in which format, with which exit code."""
+"""A command's result: in which format, where to, with which exit code."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from tracelens.cli.options import is_verbose
+from tracelens.cli.process import is_verbose, say
 from tracelens.errors import UsageError
 from tracelens.findings import SEVERITIES
-from tracelens.settings import load_settings, parse_duration_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from tracelens.analysis import Scope
     from tracelens.findings import Report
 
 _FINDINGS_FOUND: Final = 1
 _DAMAGED: Final = 3
 
 
-def analysed(options: dict[str, Any], progress: Callable[[str], None]) -> tuple[Report, list[str]]:
-    """Return the report that a command's options ask for, and what could not be read."""
-    from tracelens.sources import open_files, open_source  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What the place of the output can show: cells in a line, ANSI colours, more than ASCII."""
 
-    settings = load_settings(options["config"])
-    scope = _scope(options)
-    damages: list[str] = []
-    if options["files"]:
+    width: int
+    colour: bool
+    unicode: bool
 
-        def on_file(name: str, number: int, count: int) -> None:
-            progress(f"reading {name} ({number} of {count})")
+    @classmethod
+    def of(cls, output: Path | None) -> Screen:
+        """Return what a file, or standard output for None, can show."""
+        if output is not None or sys.stdout is None:
+            return cls(width=80, colour=False, unicode=True)
+        terminal = sys.stdout.isatty()
+        return cls(
+            width=min(shutil.get_terminal_size((80, 24)).columns, 120) if terminal else 80,
+            colour=terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+            unicode=(sys.stdout.encoding or "ascii").lower().replace("-", "").startswith("utf"),
+        )
 
-        with open_files(options["files"], settings, damages.append, on_file) as source:
-            progress("analysing")
-            return source.report(scope), damages
-    with open_source(options["db"], settings, lambda name: progress(f"analysing: {name}")) as stored:
-        return stored.report(scope), damages
 
+def rendered(report: Report, output_format: str, output: Path | None, limit: int | None = None) -> str:
+    """Return a report as the text of one of the formats."""
+    if output_format == "json":
+        from tracelens.report.json import render_json  # noqa: PLC0415  (each format loads only what it needs)
 
-def _scope(options: dict[str, Any]) -> Scope:
-    from tracelens.analysis import Scope  # noqa: PLC0415
+        return render_json(report)
+    if output_format == "markdown":
+        from tracelens.report.markdown import render_markdown  # noqa: PLC0415
 
-    return Scope(
-        start_ns=_moment_ns(options["since"], "--since"),
-        end_ns=_moment_ns(options["until"], "--until"),
-        service_name=options["service"],
-        endpoint=options["endpoint"],
-        pass_names=tuple(options["pass_names"]),
-        from_files=bool(options["files"]),
+        return render_markdown(report)
+    from tracelens.report.terminal import render_terminal  # noqa: PLC0415
+
+    screen = Screen.of(output)
+    return render_terminal(
+        report, limit=limit, verbose=is_verbose(), width=screen.width, colour=screen.colour, unicode=screen.unicode
     )
 
 
-def _moment_ns(text: str | None, option: str) -> int | None:
-    from datetime import UTC, datetime  # noqa: PLC0415
+def write(text: str, output: Path | None, output_format: str = "terminal") -> None:
+    """Write a result whole, to a file or to standard output.
 
-    if text is None:
-        return None
-    try:
-        return time.time_ns() - int(parse_duration_s(text) * 1e9)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: neither a duration such as 15m nor an RFC 3339 time") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e9)
+    For a terminal it is in the terminal's encoding; all other formats are UTF-8 wherever they go.
 
-
-def rendered(result: Report, options: dict[str, Any]) -> str:
-    if options["output_format"] == "json":
-        from tracelens.report.json import render_json  # noqa: PLC0415
-
-        return render_json(result)
-    if options["output_format"] == "markdown":
-        from tracelens.report.markdown import render_markdown  # noqa: PLC0415
-
-        return render_markdown(result)
-    from tracelens.report.terminal import render_terminal  # noqa: PLC0415
-
-    return render_terminal(result, limit=options["limit"], verbose=is_verbose(), **screen(options["output"]))
-
-
-def screen(output: Path | None) -> dict[str, Any]:
-    """Return what the place of the output can show."""
-    terminal = output is None and sys.stdout.isatty()
-    encoding = (sys.stdout.encoding or "ascii") if output is None else "utf-8"
-    return {
-        "width": min(shutil.get_terminal_size((80, 24)).columns, 120) if terminal else 80,
-        "colour": terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb",
-        "unicode": encoding.lower().replace("-", "").startswith("utf"),
-    }
-
-
-def write(text: str, output: Path | None) -> None:
+    Raises:
+        UsageError: it cannot be written there.
+    """
     if output is None:
-        click.echo(text, nl=False, color=True)
+        put(text, "utf-8" if output_format != "terminal" else None)
         return
     try:
         output.write_text(text, encoding="utf-8")
@@ -110,32 +81,44 @@ def write(text: str, output: Path | None) -> None:
         raise UsageError(f"{output}: cannot be written: {error.strerror}; choose another with --output") from error
 
 
-def finish(result: Report | None, fail_on: str, damages: Sequence[str]) -> None:
+def put(text: str, encoding: str | None = None) -> bool:
+    """Write to standard output at once, and return whether anybody reads it: `tracelens report | head` is no error.
+
+    Args:
+        text: with its line ends.
+        encoding: None for the terminal's own; what it cannot express becomes a question mark.
+
+    Raises:
+        UsageError: it cannot be written, as on a full disk.
+    """
+    if sys.stdout is None:
+        return False
+    data = text.encode(encoding or sys.stdout.encoding or "ascii", "replace")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        _discard_output()
+        if error.errno == errno.EPIPE:
+            return False
+        raise UsageError(f"standard output cannot be written: {error.strerror}; choose a file with --output") from error
+    return True
+
+
+def _discard_output() -> None:
+    """Send the rest of standard output nowhere, or the interpreter would fail on it once more when it ends."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())
+    os.close(sink)
+
+
+def finish(report: Report | None = None, fail_on: str = "never", damages: Sequence[str] = ()) -> None:
     """End the process with the contract's exit code; damage outweighs findings."""
     for damage in damages:
-        click.echo(f"tracelens: {damage}", err=True)
+        say(f"tracelens: {damage}")
     if damages:
         click.get_current_context().exit(_DAMAGED)
-    if result is not None and fail_on != "never":
+    if report is not None and fail_on != "never":
         bound = SEVERITIES.index(fail_on)
-        if any(SEVERITIES.index(finding.severity) >= bound for finding in result.findings):
+        if any(SEVERITIES.index(finding.severity) >= bound for finding in report.findings):
             click.get_current_context().exit(_FINDINGS_FOUND)
-
-
-@contextmanager
-def progress_line() -> Iterator[Callable[[str], None]]:
-    """Show what is being done on a terminal's standard error, in one line that goes when it is done."""
-    if not sys.stderr.isatty():
-        yield lambda _text: None
-        return
-    width = shutil.get_terminal_size((80, 24)).columns
-
-    def show(text: str) -> None:
-        click.echo(f"\r\033[K{text[: width - 1]}", nl=False, err=True)
-
-    try:
-        yield show
-    finally:
-        click.echo("\r\033[K", nl=False, err=True)
-
-

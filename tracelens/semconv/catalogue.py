@@ -1,13 +1,14 @@
 """What many spans share is stored once: resources, scopes, query texts and their shapes, each under a small id.
 
 The one writer owns the catalogue, so ids are consecutive integers, which a column store packs into a few bits.
-New rows wait in `pending` until the transaction that stores them has committed.
+New rows wait in `pending` until the transaction that stores them has committed. What cannot be described, by a defect
+of ours, raises before anything has changed, so it costs no other span its ids.
 """
 
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +21,15 @@ from tracelens.semconv.command_shape import describe, shape_texts
 from tracelens.semconv.span_attributes import ATTRIBUTE_LIST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
     from numpy.typing import NDArray
+    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 # Texts with literals in them can be as many as spans. A text that was forgotten and comes again gets a second id:
 # harmless, because ids are only ever looked up, never compared.
-REMEMBERED_TEXTS = 200_000
+REMEMBERED_TEXTS: Final = 200_000
 
 _COLUMN_USES = pa.list_(
     pa.struct([(name, pa.string()) for name in ("table_name", "column_name", "operator", "expression")])
@@ -94,58 +97,58 @@ SCHEMAS = {
 class Catalogue:
     """The ids given so far, and the rows that are not stored yet.
 
-    The store fills the mappings at start-up; afterwards only the writer's thread touches them.
+    The store fills the mappings at start-up; afterwards only the writer's thread touches them. Everything is known by
+    its digest: texts may be long.
 
     Attributes:
         resources: digest of the serialised Resource to its id.
         scopes: digest of the serialised InstrumentationScope to its id.
-        shapes: (db_system, query shape) to id.
-        texts: (db_system, query text) to id, oldest first.
-        next_text_id: first id that no text has had, remembered or not.
-        pending: relation name to the rows that still have to be stored.
+        shapes: `text_digest` of a query shape to its id.
+        texts: `text_digest` of a query text to its id, oldest first.
+        next_ids: relation name to the first id that nothing in it has had, remembered or not.
+        pending: relation name to the rows that still have to be stored, as tables typed as SCHEMAS.
     """
 
     resources: dict[bytes, int] = field(default_factory=dict)
     scopes: dict[bytes, int] = field(default_factory=dict)
-    shapes: dict[tuple[str, str], int] = field(default_factory=dict)
-    texts: dict[tuple[str, str], int] = field(default_factory=dict)
-    next_text_id: int = 0
-    pending: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: {name: [] for name in SCHEMAS})
+    shapes: dict[bytes, int] = field(default_factory=dict)
+    texts: dict[bytes, int] = field(default_factory=dict)
+    next_ids: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SCHEMAS, 0))
+    pending: dict[str, list[pa.Table]] = field(default_factory=lambda: {name: [] for name in SCHEMAS})
 
     def pending_tables(self) -> dict[str, pa.Table]:
-        """Return the rows to store, as one table per relation that has any."""
-        return {
-            name: pa.Table.from_arrays(
-                [pa.array(column, type_) for column, type_ in zip(zip(*rows, strict=True), schema.types, strict=True)],
-                schema=schema,
-            )
-            for name, schema in SCHEMAS.items()
-            if (rows := self.pending[name])
-        }
+        """Return the rows to store, as one table per relation that has any, in the order of their ids."""
+        return {name: pa.concat_tables(tables) for name, tables in self.pending.items() if tables}
 
     def mark_stored(self) -> None:
         """Forget the pending rows: their transaction has committed."""
-        for rows in self.pending.values():
-            rows.clear()
+        for tables in self.pending.values():
+            tables.clear()
 
     def resource_ids(self, serialised: pa.BinaryArray) -> NDArray[np.int32]:
         """Return the id of each serialised Resource."""
-        return self._ids(serialised, self.resources, "resources", _resource_row)
+        return self._ids("resources", serialised, self.resources, _resource_row)
 
     def scope_ids(self, serialised: pa.BinaryArray) -> NDArray[np.int32]:
         """Return the id of each serialised InstrumentationScope."""
-        return self._ids(serialised, self.scopes, "scopes", _scope_row)
+        return self._ids("scopes", serialised, self.scopes, _scope_row)
 
-    def _ids(self, serialised: pa.BinaryArray, known: dict[bytes, int], relation: str, row: Any) -> NDArray[np.int32]:
+    def _ids(
+        self,
+        relation: str,
+        serialised: pa.BinaryArray,
+        known: dict[bytes, int],
+        describe_row: Callable[[bytes], tuple[Any, ...]],
+    ) -> NDArray[np.int32]:
         encoded = serialised.dictionary_encode()
-        ids = []
-        for value in encoded.dictionary.to_pylist():
-            digest = xxhash.xxh3_128_digest(value)
-            if digest not in known:
-                known[digest] = len(known)
-                self.pending[relation].append((known[digest], digest, *row(value)))
-            ids.append(known[digest])
-        return np.array(ids, dtype=np.int32)[encoded.indices.to_numpy()]
+        digests = {xxhash.xxh3_128_digest(value): value for value in encoded.dictionary.to_pylist()}
+        ids = self._new_ids(relation, [digest for digest in digests if digest not in known])
+        rows = [(id_, digest, *describe_row(digests[digest])) for digest, id_ in ids.items()]
+        self._add({relation: rows})
+        known.update(ids)
+        of_value = np.array([known[digest] for digest in digests], dtype=np.int32)
+        chosen: NDArray[np.int32] = of_value[encoded.indices.to_numpy()]
+        return chosen
 
     def query_text_ids(self, texts: pa.StringArray, db_systems: pa.StringArray, operations: pa.StringArray) -> pa.Array:
         """Return the id of each query text; null where there is none.
@@ -168,21 +171,26 @@ class Catalogue:
             distinct, first, position = distinct[1:], first[1:], position - 1
         text_of = encoded_texts.dictionary.take(pa.array(distinct // len(systems))).to_pylist()
         system_of = [systems[code] for code in (distinct % len(systems)).tolist()]
-        wanted = list(zip(system_of, text_of, strict=True))
-        unknown = [number for number, key in enumerate(wanted) if key not in self.texts]
+        digests = [text_digest(system, text) for system, text in zip(system_of, text_of, strict=True)]
+        unknown = [number for number, digest in enumerate(digests) if digest not in self.texts]
         if unknown:
             operation_of = operations.take(pa.array(first[unknown])).to_pylist()
-            self._add_texts([wanted[number] for number in unknown], operation_of)
-        ids = np.array([self.texts[key] for key in wanted], dtype=np.int32)
+            found = [(system_of[number], text_of[number]) for number in unknown]
+            self._add_texts(dict(zip([digests[number] for number in unknown], found, strict=True)), operation_of)
+        ids = np.array([self.texts[digest] for digest in digests], dtype=np.int32)
         self._forget_old_texts()
         return pa.array(ids[np.maximum(position, 0)], mask=missing)
 
-    def _add_texts(self, keys: Sequence[tuple[str, str]], operations: Sequence[str | None]) -> None:
-        by_system: dict[str, list[int]] = {}
-        for number, (db_system, _) in enumerate(keys):
-            by_system.setdefault(db_system, []).append(number)
-        for db_system, numbers in by_system.items():
-            stripped = shape_texts(pa.array([keys[number][1] for number in numbers], pa.string()), db_system)
+    def _add_texts(self, texts: Mapping[bytes, tuple[str, str]], operations: Sequence[str | None]) -> None:
+        """Give ids to texts, known by their digests, of (db_system, text), and to the shapes that are new with them."""
+        digests, found = list(texts), list(texts.values())
+        text_ids = self._new_ids("query_texts", digests)
+        shapes: dict[bytes, tuple[str, str, str | None]] = {}
+        shape_of: dict[bytes, bytes] = {}
+        facts_of: dict[bytes, tuple[Any, ...]] = {}
+        for db_system in dict.fromkeys(system for system, _ in found):
+            numbers = [number for number, (system, _) in enumerate(found) if system == db_system]
+            stripped = shape_texts(pa.array([found[number][1] for number in numbers], pa.string()), db_system)
             columns: Iterable[tuple[Any, ...]] = zip(
                 stripped.shape_texts.to_pylist(),
                 stripped.parameter_hashes.to_pylist(),
@@ -193,59 +201,84 @@ class Catalogue:
                 strict=True,
             )
             for number, (shape_text, *facts) in zip(numbers, columns, strict=True):
-                shape_id = self._shape_id(db_system, shape_text, operations[number])
-                self.texts[keys[number]] = self.next_text_id
-                self.pending["query_texts"].append((self.next_text_id, shape_id, keys[number][1], *facts))
-                self.next_text_id += 1
+                shape = text_digest(db_system, shape_text)
+                shapes.setdefault(shape, (db_system, shape_text, operations[number]))
+                shape_of[digests[number]], facts_of[digests[number]] = shape, tuple(facts)
+        shape_ids = self._new_ids("query_shapes", [shape for shape in shapes if shape not in self.shapes])
+        known_shapes = self.shapes | shape_ids
+        self._add(
+            {
+                "query_shapes": [(id_, *_shape_row(*shapes[shape])) for shape, id_ in shape_ids.items()],
+                "query_texts": [
+                    (id_, known_shapes[shape_of[digest]], texts[digest][1], *facts_of[digest])
+                    for digest, id_ in text_ids.items()
+                ],
+            }
+        )
+        self.shapes.update(shape_ids)
+        self.texts.update(text_ids)
 
-    def _shape_id(self, db_system: str, shape_text: str, operation: str | None) -> int:
-        key = (db_system, shape_text)
-        if key not in self.shapes:
-            shape = describe(shape_text, db_system, operation)
-            self.shapes[key] = len(self.shapes)
-            self.pending["query_shapes"].append(
-                (
-                    self.shapes[key],
-                    db_system,
-                    shape_text,
-                    shape.statement,
-                    shape.is_read,
-                    shape.command_class,
-                    shape.tables,
-                    shape.table_spellings,
-                    shape.written_tables,
-                    [astuple(use) for use in shape.filter_columns],
-                    [astuple(use) for use in shape.join_columns],
-                    [astuple(use) for use in shape.sort_columns],
-                    shape.constant_predicates,
-                    shape.select_star,
-                    shape.selected_columns,
-                    shape.aggregates,
-                    shape.has_limit,
-                    shape.has_offset,
-                    shape.single_row_lookup,
-                    shape.parsed,
-                )
-            )
-        return self.shapes[key]
+    def _new_ids(self, relation: str, digests: Iterable[bytes]) -> dict[bytes, int]:
+        """Return the next ids for digests; they count as given once `_add` has returned."""
+        return {digest: number for number, digest in enumerate(digests, start=self.next_ids[relation])}
+
+    def _add(self, rows_of: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Keep new rows until they are stored: all of them, or none where one does not fit its schema."""
+        tables = {name: _table(SCHEMAS[name], rows) for name, rows in rows_of.items() if rows}
+        for name, table in tables.items():
+            self.pending[name].append(table)
+            self.next_ids[name] += len(table)
 
     def _forget_old_texts(self) -> None:
         if len(self.texts) > REMEMBERED_TEXTS:
-            kept = list(self.texts.items())[-REMEMBERED_TEXTS // 2 :]
-            self.texts = dict(kept)
+            self.texts = dict(list(self.texts.items())[-REMEMBERED_TEXTS // 2 :])
+
+
+def text_digest(db_system: str, text: str) -> bytes:
+    """Return what a query text or shape of a database system is known by."""
+    return xxhash.xxh3_128_digest(f"{len(db_system)}:{db_system}{text}".encode())
+
+
+def _table(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+    return pa.Table.from_arrays([pa.array(column, type_) for column, type_ in columns], schema=schema)
+
+
+def _shape_row(db_system: str, shape_text: str, operation: str | None) -> tuple[Any, ...]:
+    shape = describe(shape_text, db_system, operation)
+    return (
+        db_system,
+        shape_text,
+        shape.statement,
+        shape.is_read,
+        shape.command_class,
+        shape.tables,
+        shape.table_spellings,
+        shape.written_tables,
+        [astuple(use) for use in shape.filter_columns],
+        [astuple(use) for use in shape.join_columns],
+        [astuple(use) for use in shape.sort_columns],
+        shape.constant_predicates,
+        shape.select_star,
+        shape.selected_columns,
+        shape.aggregates,
+        shape.has_limit,
+        shape.has_offset,
+        shape.single_row_lookup,
+        shape.parsed,
+    )
 
 
 def _resource_row(serialised: bytes) -> tuple[Any, ...]:
-    attributes = {item.key: message_to_text(item.value) for item in Resource.FromString(serialised).attributes}
-    service_name = attributes.get("service.name") or "unknown_service"
-    return service_name, attributes.get("telemetry.sdk.language"), _pairs(attributes)
+    pairs = _pairs(Resource.FromString(serialised).attributes)
+    attributes = dict(pairs)
+    return attributes.get("service.name") or "unknown_service", attributes.get("telemetry.sdk.language"), pairs
 
 
 def _scope_row(serialised: bytes) -> tuple[Any, ...]:
     scope = InstrumentationScope.FromString(serialised)
-    attributes = {item.key: message_to_text(item.value) for item in scope.attributes}
-    return scope.name, scope.version, _pairs(attributes)
+    return scope.name, scope.version, _pairs(scope.attributes)
 
 
-def _pairs(attributes: dict[str, str | None]) -> list[dict[str, str | None]]:
-    return [{"key": key, "value": value} for key, value in attributes.items()]
+def _pairs(attributes: RepeatedCompositeFieldContainer[KeyValue]) -> list[tuple[str, str | None]]:
+    return [(attribute.key, message_to_text(attribute.value)) for attribute in attributes]

@@ -197,7 +197,8 @@ def _paging(bare: pa.StringArray, paged: pa.BooleanArray, string: str) -> tuple[
         return (nothing := pa.nulls(len(paged), pa.int64())), nothing
     bare = bare.filter(paged)
     # Nearly always the clause ends the text, where RE2 finds it without reading the rest.
-    limit, offset, skipped = (_number(bare, _LIMIT_AT_END, name) for name in ("limit", "offset", "skipped"))
+    found = pc.extract_regex(bare, _LIMIT_AT_END)
+    limit, offset, skipped = (_number(pc.struct_field(found, name)) for name in ("limit", "offset", "skipped"))
     offset = pc.coalesce(offset, skipped)
     elsewhere = limit.is_null()
     rest = replaced(bare.filter(elsewhere), string, r"\1")
@@ -211,11 +212,10 @@ def _paging(bare: pa.StringArray, paged: pa.BooleanArray, string: str) -> tuple[
 
 
 def _number_after(clause: str, texts: pa.StringArray) -> pa.Int64Array:
-    return _number(texts, rf"(?is)^.*{clause}(?P<number>\d{{1,18}})\b", "number")
+    return _number(extracted(texts, rf"(?is)^.*{clause}(?P<number>\d{{1,18}})\b", "number"))
 
 
-def _number(texts: pa.StringArray, pattern: str, group: str) -> pa.Int64Array:
-    digits = extracted(texts, pattern, group)
+def _number(digits: pa.StringArray) -> pa.Int64Array:
     # A group that took no part in the match holds the empty string.
     return pc.cast(pc.if_else(pc.equal(digits, ""), pa.scalar(None, pa.string()), digits), pa.int64())
 

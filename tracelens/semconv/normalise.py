@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tracelens.semconv.catalogue import Catalogue
 
-SPANS_SCHEMA = pa.schema(
+SPANS_SCHEMA: Final = pa.schema(
     [
         ("trace_id", pa.uuid()),
         ("span_id", pa.uint64()),
@@ -72,10 +72,26 @@ SPANS_SCHEMA = pa.schema(
 
 # In trace state: `ot=th:<hex>`, the consistent sampling threshold (right-padded to 56 bits), and its predecessor
 # `ot=p:<n>`, which kept one trace in 2^n.
-_SAMPLING_THRESHOLD = re.compile(r"(?:^|,)\s*ot=[^,]*?\bth:([0-9a-f]{1,14})(?:;|,|$)")
-_SAMPLING_POWER = re.compile(r"(?:^|,)\s*ot=[^,]*?\bp:([0-9]{1,2})(?:;|,|$)")
-_THRESHOLD_SPACE = 1 << 56
-_NEVER_SAMPLED_POWER = 63
+_SAMPLING_THRESHOLD: Final = re.compile(r"(?:^|,)\s*ot=(?:[^,]*;)?th:([0-9a-f]{1,14})\s*(?:[;,]|$)")
+_SAMPLING_POWER: Final = re.compile(r"(?:^|,)\s*ot=(?:[^,]*;)?p:([0-9]{1,2})\s*(?:[;,]|$)")
+_THRESHOLD_DIGITS: Final = 14
+_THRESHOLD_SPACE: Final = 1 << 56
+_NEVER_SAMPLED_POWER: Final = 63
+
+_SERVER_KIND: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SpanDetails:
+    """Rows of `span_events` or `span_links`.
+
+    Attributes:
+        rows: in the order of their spans.
+        owners: the position of each row's span in `SpanTables.spans`.
+    """
+
+    rows: pa.Table
+    owners: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +100,22 @@ class SpanTables:
 
     Attributes:
         spans: typed as SPANS_SCHEMA, in the order of arrival.
-        events: `span_events`, None where there are none.
-        links: `span_links`, None where there are none.
+        events: `span_events`.
+        links: `span_links`.
     """
 
     spans: pa.Table
-    events: pa.Table | None
-    links: pa.Table | None
+    events: SpanDetails
+    links: SpanDetails
 
 
 def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> SpanTables:
     """Return the rows of a decoded batch.
 
     Args:
-        batch: as `otlp.decode.decode_requests` returns it.
+        batch: as `otlp.decode.decode_requests` returns it, or a slice of that.
         catalogue: gives ids to what spans share, and keeps the new rows of its own relations.
-        received_ns: when the batch was acknowledged, nanoseconds since 1970.
+        received_ns: when the batch was received, nanoseconds since 1970.
     """
     levels = span_levels(batch)
     spans = levels.spans
@@ -107,18 +123,18 @@ def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> 
     scope_of_span = levels.scope_of_span.to_numpy()
     resource_of_scope = levels.resource_of_scope.to_numpy()
     start = _as_int64(spans.field("start_time_unix_nano"))
-    attributes = SpanAttributes(spans.field("attributes"))
+    kind = _small(spans.field("kind"))
     status = spans.field("status")
     trace_state = _null_if_empty(spans.field("trace_state"))
     columns: dict[str, pa.Array] = {
-        "trace_id": trace_ids(spans.field("trace_id")),
+        "trace_id": _trace_ids(spans.field("trace_id")),
         "span_id": pa.array(_span_ids(spans.field("span_id"))),
         "parent_span_id": _parent_ids(spans.field("parent_span_id")),
         "start_ns": pa.array(start),
         "duration_ns": pa.array(_as_int64(spans.field("end_time_unix_nano")) - start),
         "name": spans.field("name"),
-        "kind": _small(spans.field("kind")),
-        "status_code": _small(status.field("code").fill_null(0)),
+        "kind": pa.array(kind),
+        "status_code": pa.array(_small(status.field("code").fill_null(0))),
         "status_message": _null_if_empty(status.field("message")),
         "resource_id": pa.array(catalogue.resource_ids(levels.resources)[resource_of_scope][scope_of_span]),
         "scope_id": pa.array(catalogue.scope_ids(levels.scopes)[scope_of_span]),
@@ -126,6 +142,7 @@ def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> 
         "weight": _weights(trace_state),
         "received_ns": pa.array(np.full(count, received_ns, dtype=np.int64)),
     }
+    attributes = SpanAttributes(spans.field("attributes"), kind == _SERVER_KIND)
     table = attribute_table()
     query_text = pa.nulls(count, pa.string())
     for column in table.columns:
@@ -136,6 +153,7 @@ def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> 
     columns["query_text_id"] = catalogue.query_text_ids(query_text, columns["db_system"], columns["db_operation"])
     columns["parameter_hash"] = attributes.parameter_hashes(table)
     columns["attributes"] = attributes.rest()
+    _split_query(columns)
     return SpanTables(
         spans=pa.Table.from_arrays([columns[name] for name in SPANS_SCHEMA.names], schema=SPANS_SCHEMA),
         events=_events(spans, columns),
@@ -143,11 +161,22 @@ def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> 
     )
 
 
-def trace_ids(ids: pa.BinaryArray) -> pa.ExtensionArray:
+def _split_query(columns: dict[str, pa.Array]) -> None:
+    """Move the query out of paths that carry it: old conventions had both in one attribute, and some still do."""
+    path = columns["url_path"]
+    if path.null_count == len(path) or not pc.any(pc.match_substring(path, "?")).as_py():
+        return
+    parts = pc.extract_regex(path, r"^(?P<path>[^?]*)\?(?P<query>(?s:.*))$")
+    query = pc.if_else(pc.equal(parts.field("query"), ""), None, parts.field("query"))
+    columns["url_path"] = pc.coalesce(pc.if_else(parts.is_valid(), parts.field("path"), None), path)
+    columns["url_query"] = pc.coalesce(columns["url_query"], pc.if_else(parts.is_valid(), query, None))
+
+
+def _trace_ids(ids: pa.BinaryArray) -> pa.ExtensionArray:
     """Return trace ids as UUIDs; an empty id becomes the zero id."""
-    return pa.ExtensionArray.from_storage(
-        pa.uuid(), pa.FixedSizeBinaryArray.from_buffers(pa.binary(TRACE_ID_BYTES), len(ids), [None, pa.py_buffer(_packed(ids, TRACE_ID_BYTES))])
-    )
+    packed = pa.py_buffer(_packed(ids, TRACE_ID_BYTES))
+    storage = pa.FixedSizeBinaryArray.from_buffers(pa.binary(TRACE_ID_BYTES), len(ids), [None, packed])
+    return pa.ExtensionArray.from_storage(pa.uuid(), storage)
 
 
 def _packed(ids: pa.BinaryArray, width: int) -> NDArray[np.uint8]:
@@ -172,13 +201,14 @@ def _parent_ids(ids: pa.BinaryArray) -> pa.UInt64Array:
 
 def _as_int64(times: pa.UInt64Array) -> NDArray[np.int64]:
     """Return times as signed nanoseconds; those past the year 2262 become its last."""
-    return np.minimum(times.to_numpy(), np.uint64(np.iinfo(np.int64).max)).astype(np.int64)
+    nanoseconds: NDArray[np.uint64] = times.to_numpy()
+    return np.minimum(nanoseconds, np.uint64(np.iinfo(np.int64).max)).astype(np.int64)
 
 
-def _small(codes: pa.Int32Array) -> pa.UInt8Array:
-    """Return enum values as bytes; values that OTLP does not define become 0, unspecified."""
+def _small(codes: pa.Int32Array) -> NDArray[np.uint8]:
+    """Return enum values as bytes; those that do not fit, and are of no OTLP version yet, become 0, unspecified."""
     values = codes.to_numpy(zero_copy_only=False)
-    return pa.array(np.where((values >= 0) & (values <= np.iinfo(np.uint8).max), values, 0).astype(np.uint8))
+    return np.where((values >= 0) & (values <= np.iinfo(np.uint8).max), values, 0).astype(np.uint8)
 
 
 def _null_if_empty(texts: pa.StringArray) -> pa.StringArray:
@@ -200,44 +230,43 @@ def sampling_weight(trace_state: str) -> float:
     """Return how many traces one sampled trace stands for; 1 where the trace state does not tell."""
     threshold = _SAMPLING_THRESHOLD.search(trace_state)
     if threshold:
-        return _THRESHOLD_SPACE / (_THRESHOLD_SPACE - int(threshold[1].ljust(14, "0"), 16))
+        return _THRESHOLD_SPACE / (_THRESHOLD_SPACE - int(threshold[1].ljust(_THRESHOLD_DIGITS, "0"), 16))
     power = _SAMPLING_POWER.search(trace_state)
     if power and int(power[1]) < _NEVER_SAMPLED_POWER:
         return float(1 << int(power[1]))
     return 1.0
 
 
-def _owners(lists: pa.ListArray, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    owners = pc.list_parent_indices(lists)
-    return {"trace_id": columns["trace_id"].take(owners), "span_id": columns["span_id"].take(owners)}
-
-
-def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> pa.Table | None:
+def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails:
     lists = spans.field("events")
     events = lists.flatten()
-    if not len(events):
-        return None
-    return pa.table(
-        _owners(lists, columns)
-        | {
+    return _details(
+        lists,
+        columns,
+        {
             "time_ns": pa.array(_as_int64(events.field("time_unix_nano"))),
             "name": events.field("name"),
             "attributes": SpanAttributes(events.field("attributes")).rest(),
-        }
+        },
     )
 
 
-def _links(spans: pa.StructArray, columns: dict[str, pa.Array]) -> pa.Table | None:
+def _links(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails:
     lists = spans.field("links")
     links = lists.flatten()
-    if not len(links):
-        return None
-    return pa.table(
-        _owners(lists, columns)
-        | {
-            "linked_trace_id": trace_ids(links.field("trace_id")),
+    return _details(
+        lists,
+        columns,
+        {
+            "linked_trace_id": _trace_ids(links.field("trace_id")),
             "linked_span_id": pa.array(_span_ids(links.field("span_id"))),
             "trace_state": _null_if_empty(links.field("trace_state")),
             "attributes": SpanAttributes(links.field("attributes")).rest(),
-        }
+        },
     )
+
+
+def _details(lists: pa.ListArray, columns: dict[str, pa.Array], own: dict[str, pa.Array]) -> SpanDetails:
+    owners = pc.list_parent_indices(lists)
+    ids = {name: columns[name].take(owners) for name in ("trace_id", "span_id")}
+    return SpanDetails(pa.table(ids | own), owners.to_numpy())

@@ -13,6 +13,7 @@ from typing import Final
 
 from tracelens.semconv.statement_kind import (
     DATA_STATEMENTS,
+    is_lone_name,
     is_system_table,
     named_tables,
     parts_of,
@@ -139,6 +140,9 @@ def parse_shape(shape_text: str, db_system: str) -> QueryShape:
 
 def _statement_shape(part: str, db_system: str) -> QueryShape:
     statement = statement_of(part)
+    if statement == "other" and is_lone_name(part):
+        # .NET reports a stored procedure by its name alone.
+        statement = "call"
     if statement not in DATA_STATEMENTS:
         spelled, written = named_tables(part, statement)
         if statement == "session":

@@ -88,7 +88,8 @@ class SpanAttributes:
             losers = positions[chosen[self._owner[positions]] != positions]
             if len(losers):
                 owners = pa.array(self._owner[losers])
-                own = self._finished(pa.array(losers), heads and heads.take(owners), column, type_)
+                own_heads = None if heads is None else heads.take(owners)
+                own = self._finished(pa.array(losers), own_heads, column, type_)
                 self._claimed[losers[np.asarray(pc.equal(own, values.take(owners)))]] = True
         if column.prefix is not None and heads is not None:
             self._claim_heads(column.prefix, values)
@@ -122,9 +123,9 @@ class SpanAttributes:
         values = self._values.field("int_value").take(positions)
         if values.null_count > positions.null_count:
             text = self._text.take(positions)
-            digits = pc.replace_substring(text, ".0", "") if pc.any(pc.match_substring(text, ".")).as_py() else text
             numeric = pc.match_substring_regex(text, _WHOLE_NUMBER)
-            values = pc.coalesce(values, pc.if_else(numeric, digits, None).cast(pa.int64()))
+            digits = pc.replace_substring_regex(pc.if_else(numeric, text, None), r"\.0+$", "")
+            values = pc.coalesce(values, digits.cast(pa.int64()))
         bounds = np.iinfo(type_.to_pandas_dtype())
         fits = pc.and_(pc.greater_equal(values, int(bounds.min)), pc.less_equal(values, int(bounds.max)))
         return pc.if_else(fits, values, None).cast(type_)

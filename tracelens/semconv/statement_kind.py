@@ -38,7 +38,6 @@ _BY_FIRST_WORD: Final = {
 
 _NAME: Final = r'(?:"[^"]+"|`[^`]+`|\[[^\]]+\]|[^\W\d][\w$#]*)'
 _QUALIFIED: Final = rf"{_NAME}(?:\s*\.\s*{_NAME})*+"
-# .NET reports a stored procedure by its name alone.
 _LONE_NAME: Final = re.compile(rf"\s*{_QUALIFIED}\s*")
 _PART: Final = re.compile(r"""(?:"[^"]*"|`[^`]*`|[^;])+""")
 _FIRST_WORD: Final = re.compile(r"[\s({?=\[]*([^\W\d]\w*)")
@@ -109,12 +108,15 @@ def statement_of(part: str) -> str:
     if first is None:
         return "other"
     statement = _BY_FIRST_WORD.get(first[1].lower(), "other")
-    if statement == "other" and _LONE_NAME.fullmatch(part):
-        return "call"
     text = part[first.start(1) :]
     return next(
         (other for usual, pattern, other in _EXCEPTIONS if usual == statement and pattern.match(text)), statement
     )
+
+
+def is_lone_name(part: str) -> bool:
+    """Return whether a text is a name and nothing else."""
+    return _LONE_NAME.fullmatch(part) is not None
 
 
 def _statement_of_comment(comment: str) -> str:

@@ -24,7 +24,7 @@ create or replace macro as_ms(ns) as round(ns / 1e6, 3);
 -- Whether an operation without query text reads, by its name: document stores and key-value stores name their operations so.
 create or replace macro is_reading(operation) as matches(
   operation,
-  '(?i)^[a-z0-9_.$ ]*\b(select|find|findone|find_one|get|getitem|batchgetitem|query|scan|aggregate|count|distinct|search|mget|read|lookup)\b'
+  '(?i)^[a-z0-9_.$ ]*\b(select|find|findone|find_one|get|getitem|batchgetitem|query|scan|aggregate|count|distinct|search|mget)\b'
 );
 
 -- The part of a URL that names the resource: ids in the path become {id}, the query goes.

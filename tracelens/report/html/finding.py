@@ -84,9 +84,9 @@ def _p95(impact: Impact) -> Markup:
         return Markup()
     now = duration(now_ms)
     if fixed_ms is None or not 0 <= fixed_ms <= now_ms or duration(fixed_ms) == now:
-        return tag("span", bar(1, "p95"), tag("span", "p95 ", now), class_="p95")
+        return tag("span", bar(1), tag("span", "p95 ", now), class_="p95")
     change = tag("span", "p95 ", now, " → ", tag("b", duration(fixed_ms)), tag("span", " if fixed", class_="spoken"))
-    return tag("span", bar(fixed_ms / now_ms, "p95 gain"), change, class_="p95")
+    return tag("span", bar(fixed_ms / now_ms, gain=True), change, class_="p95")
 
 
 def _what(finding: Finding, report: Report, others: Sequence[int]) -> Markup:

@@ -40,8 +40,11 @@ def mark(name: str, *, spoken: bool = True) -> Markup:
     return Markup(drawing + (tag("span", f"{_MEANINGS[known]}: ", class_="spoken") if spoken else ""))
 
 
-def bar(share: float, kind: str) -> Markup:
-    """Return a bar of which a share (of 1) is filled; what it says stands beside it in words."""
+def bar(share: float, *, gain: bool = False) -> Markup:
+    """Return a bar of which a share (of 1) is filled; what it says stands beside it in words.
+
+    With `gain` the rest of it is what can be won, not only what is not there.
+    """
     filled = min(max(share, 0.0), 1.0) * 100 if math.isfinite(share) else 0.0
     rect = tag("rect", width=f"{filled:.1f}%", height="100%")
-    return tag("svg", rect, class_=f"bar {kind}", aria_hidden="true")
+    return tag("svg", rect, class_="bar gain" if gain else "bar", aria_hidden="true")

@@ -54,7 +54,7 @@ def coverage(report: Report) -> Markup:
 
 
 def _text_share(service: ServiceCoverage) -> Markup:
-    share = bar(service.db_calls_with_text / service.db_calls, "text") if service.db_calls else tag("span")
+    share = bar(service.db_calls_with_text / service.db_calls) if service.db_calls else tag("span")
     return tag("span", share, tag("span", text_share(service)), class_="text-share")
 
 
@@ -101,12 +101,14 @@ def top_queries(report: Report) -> Markup:
     head = _headings(
         *((title, True) for title in ("Total", "Calls", "Mean", "p95", "Max")), ("Query", False), sortable=True
     )
-    body = tag("tbody", *(_query_row(query, largest_ms) for query in shown))
+    body = tag("tbody", *(_query_row(query, largest_ms) for query in shown), role="rowgroup")
     left_out = len(report.top_queries) - len(shown)
     note = (
         f"the first {len(shown)} of {len(report.top_queries):,}; tracelens top shows the others" if left_out else None
     )
-    return section("top-queries", "Top queries by total time", tag("table", head, body, class_="queries"), note=note)
+    return section(
+        "top-queries", "Top queries by total time", tag("table", head, body, class_="queries", role="table"), note=note
+    )
 
 
 def _query_row(query: QueryStatistics, largest_ms: float) -> Markup:
@@ -121,15 +123,16 @@ def _query_row(query: QueryStatistics, largest_ms: float) -> Markup:
     share = query.total_ms / largest_ms if largest_ms else 0.0
     return tag(
         "tr",
-        _sortable(query.total_ms, joined(duration(query.total_ms), bar(share, "share"))),
+        _sortable(query.total_ms, joined(duration(query.total_ms), bar(share))),
         _sortable(query.calls, count(query.calls)),
         *(_sortable(value, duration(value)) for value in (query.mean_ms, query.p95_ms, query.max_ms)),
-        tag("td", fold, tag("span", where, class_="where")),
+        tag("td", fold, tag("span", where, class_="where"), role="cell"),
+        role="row",
     )
 
 
 def _sortable(value: float, content: Content) -> Markup:
-    return tag("td", content, class_="number", data_value=repr(value) if math.isfinite(value) else "")
+    return tag("td", content, class_="number", role="cell", data_value=repr(value) if math.isfinite(value) else "")
 
 
 def _number(content: Content) -> Markup:
@@ -137,15 +140,17 @@ def _number(content: Content) -> Markup:
 
 
 def _headings(*columns: tuple[str, bool], sortable: bool = False) -> Markup:
+    # The roles are the elements' own: a phone lays the table out as blocks, and browsers then forget them.
     cells = [
         tag(
             "th",
             title,
             scope="col",
+            role="columnheader",
             class_="number" if is_number else None,
             data_sort=sortable and is_number,
             aria_sort="descending" if sortable and title == "Total" else None,
         )
         for title, is_number in columns
     ]
-    return tag("thead", tag("tr", *cells))
+    return tag("thead", tag("tr", *cells, role="row"), role="rowgroup")
