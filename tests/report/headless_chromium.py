@@ -107,11 +107,12 @@ class Chromium:
         return answer["result"].get("value")
 
     def click(self, selector: str) -> None:
-        """Click with the mouse in the middle of what a selector names, scrolled into view."""
+        """Click with the mouse in the middle of what a selector names, scrolled into view and at rest."""
         place = f"document.querySelector({json.dumps(selector)})"
         box = self.evaluate(
-            f"(() => {{ const e = {place}; e.scrollIntoView({{block: 'center'}}); const r = e.getBoundingClientRect();"
-            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            f"(async () => {{ const e = {place}; e.scrollIntoView({{block: 'center'}});"
+            " for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);"
+            " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)

@@ -27,17 +27,18 @@ totals as (
   group by r.service_name, r.endpoint, r.subject
 ),
 
--- The same percentile with and without the time that the fix removes from each request.
+-- The endpoint's percentile now, and with each request as much shorter as the fix makes it: see impact.sql.
 percentiles as (
   select
     t.service_name,
     t.endpoint,
     t.subject,
     q(q.duration_ms, 0.95) as endpoint_p95_ms,
-    q(greatest(0, q.duration_ms - coalesce(r.avoidable_ms, 0)), 0.95) as endpoint_p95_if_fixed_ms
+    q(greatest(0, q.duration_ms - coalesce(r.gained_ms, 0)), 0.95) as endpoint_p95_if_fixed_ms,
+    sum(coalesce(r.gained_ms, 0)) / greatest(sum(q.duration_ms), 0.001) as endpoint_share
   from totals as t
   inner join requests as q on t.service_name = q.service_name and t.endpoint = q.endpoint
-  left join pass_rows as r
+  left join row_impact as r
     on t.service_name = r.service_name
       and t.endpoint = r.endpoint
       and t.subject = r.subject
@@ -56,7 +57,8 @@ select
   t.first_seen_ns,
   t.last_seen_ns,
   p.endpoint_p95_ms,
-  p.endpoint_p95_if_fixed_ms
+  p.endpoint_p95_if_fixed_ms,
+  p.endpoint_share
 from totals as t
 inner join ranked as x
   on t.service_name = x.service_name and t.endpoint = x.endpoint and t.subject = x.subject and x.exemplar_rank = 1
