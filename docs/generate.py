@@ -17,13 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tracelens.cli import main as tracelens_command
-from tracelens.analysis import Scope
 from tracelens.passes.registry import Pass, load_passes
 from tracelens.report.pass_page import render_pass_page
-from tracelens.report.layout import Canvas
-from tracelens.report.terminal_finding import FindingBlocks
-from tracelens.settings import Settings
-from tracelens.sources import open_files
 
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -31,20 +26,11 @@ BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def pages() -> dict[Path, str]:
     """Return every generated page and what it should hold."""
     passes = load_passes()
-    wanted = {ROOT / "docs" / "passes" / f"{entry.name}.md": pass_page(entry) for entry in passes}
+    wanted = {ROOT / "docs" / "passes" / f"{entry.name}.md": render_pass_page(entry) for entry in passes}
     readme = ROOT / "README.md"
     blocks = {"passes": pass_table(passes), "help": command_help()}
     wanted[readme] = BLOCK.sub(lambda found: found[1] + blocks[found[2]] + found[3], readme.read_text(encoding="utf-8"))
     return wanted
-
-
-def pass_page(entry: Pass) -> str:
-    """Return a pass's page with the finding that its recorded bad trace gives."""
-    with open_files([str(path) for path in (ROOT / "sample_traces" / entry.name).glob("bad.*")], Settings(), print) as source:
-        report = source.report(Scope(from_files=True, pass_names=(entry.name,)))
-    blocks = FindingBlocks(Canvas.of(80, colour=False, unicode=True), report, siblings={}, everything=False)
-    example = "\n".join(blocks.block(0)).rstrip()
-    return f"{render_pass_page(entry)}\n## Example\n\nFrom `sample_traces/{entry.name}`:\n\n```text\n{example}\n```\n"
 
 
 def pass_table(passes: tuple[Pass, ...]) -> str:

@@ -90,6 +90,15 @@ def test_no_stray_files() -> None:
 
 
 @each_pass
+def test_example_is_the_pass_s_worst_finding_in_its_bad_trace(entry: Pass) -> None:
+    found = next(found for found in default_findings(sample(entry, "bad")) if found.pass_name == entry.name)
+    file = Path(str(builtin_folder())) / entry.name / "example.json"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        file.write_text(json.dumps(finding_to_dict(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert json.loads(file.read_text(encoding="utf-8")) == finding_to_dict(found)
+
+
+@each_pass
 def test_bad_trace_gives_exactly_its_findings(entry: Pass) -> None:
     """Whole values, and of all passes: a bad trace fires nothing that its snapshot does not name."""
     snapshot = SAMPLES / entry.name / "findings.json"

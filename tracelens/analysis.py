@@ -55,7 +55,7 @@ class Scope:
         service_name: show only this service.
         endpoint: show only endpoints that contain this text.
         pass_names: run only these passes; all where empty.
-        from_files: the spans are a recording: short, so fewer requests suffice for a percentile.
+        from_files: the spans are a recording, for which some thresholds have a default of their own.
     """
 
     start_ns: int | None = None
@@ -66,10 +66,6 @@ class Scope:
     endpoint: str | None = None
     pass_names: tuple[str, ...] = ()
     from_files: bool = False
-
-
-# A recording is short: its 95th percentile is taken from this many requests.
-_MIN_REQUESTS_IN_FILES: Final = 5.0
 
 
 def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:
@@ -173,11 +169,13 @@ def analyse(
 
 def thresholds_of(entry: Pass, settings: Settings, scope: Scope) -> dict[str, float]:
     """Return a pass's thresholds: configured, else its defaults."""
-    configured = settings.thresholds.get(entry.name, {})
-    values = {threshold.name: configured.get(threshold.name, threshold.default) for threshold in entry.thresholds}
-    if scope.from_files and entry.name == "p95_breach" and "min_requests" not in configured:
-        values["min_requests"] = _MIN_REQUESTS_IN_FILES
-    return values
+    defaults = {
+        threshold.name: threshold.default
+        if threshold.file_default is None or not scope.from_files
+        else threshold.file_default
+        for threshold in entry.thresholds
+    }
+    return defaults | settings.thresholds.get(entry.name, {})
 
 
 def run_pass(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> list[dict[str, Any]]:
@@ -225,8 +223,9 @@ def _finding(exemplars: Exemplars, entry: Pass, row: dict[str, Any]) -> Finding:
         occurrences=Occurrences(requests=round(row["occurrence_requests"]), spans=round(row["occurrence_spans"])),
         impact=Impact(
             avoidable_ms=round(float(row["total_avoidable_ms"]), 3),
-            endpoint_p95_ms=_optional_ms(row["endpoint_p95_ms"]),
-            endpoint_p95_if_fixed_ms=_optional_ms(row["endpoint_p95_if_fixed_ms"]),
+            endpoint_p95_ms=_rounded(row["endpoint_p95_ms"]),
+            endpoint_p95_if_fixed_ms=_rounded(row["endpoint_p95_if_fixed_ms"]),
+            endpoint_share=_rounded(row["endpoint_share"]),
         ),
         exemplar=Exemplar(
             trace_id=row["trace_id"].hex,
@@ -264,7 +263,7 @@ def _plain(value: Any) -> EvidenceValue:
     return round(float(value), 3)  # a decimal
 
 
-def _optional_ms(value: float | None) -> float | None:
+def _rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 3)
 
 

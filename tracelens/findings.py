@@ -34,11 +34,13 @@ class Impact:
         avoidable_ms: covered time over all occurrences that the fix removes.
         endpoint_p95_ms: the endpoint's 95th percentile in the window, None where it has no requests.
         endpoint_p95_if_fixed_ms: the same after each request lost its avoidable time; an estimate.
+        endpoint_share: that time as a share of the endpoint's whole, 0 to 1; None where it has no requests.
     """
 
     avoidable_ms: float
     endpoint_p95_ms: float | None
     endpoint_p95_if_fixed_ms: float | None
+    endpoint_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What `serve` answers on its UI port: the store's report and events, for the commands that find the store held.
 
+GET  /                     the report as a page
 GET  /healthz              200 while the server is well
 GET  /api/server           {"instance": "…"}: which server this is
 POST /api/report           {"scope": {...}, "settings": {...}} -> the report's JSON
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import logging
 import threading
@@ -17,12 +19,13 @@ from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from tracelens.analysis import Scope
-from tracelens.errors import TracelensError, UsageError
+from tracelens.errors import OverloadedError, TracelensError, UsageError
 from tracelens.receiver.admission import ByteBudget
 from tracelens.receiver.asgi import Answer, SenderGoneError, read_body
+from tracelens.report.html import render_html
 from tracelens.report.json import report_to_dict
 from tracelens.settings import parse_settings
 from tracelens.sources import StoreSource
@@ -31,6 +34,7 @@ from tracelens.sources.server_address import IDENTITY_PATH
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tracelens.findings import Report
     from tracelens.receiver.asgi import Receive, Send
     from tracelens.receiver.asgi import Scope as AsgiScope
     from tracelens.settings import Settings
@@ -42,12 +46,21 @@ _MAX_BODY_BYTES: Final = 1024 * 1024
 _BODY_TIMEOUT_S: Final = 10.0
 _JSON: Final = [(b"content-type", b"application/json")]
 _TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
+_PAGE: Final = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", b"frame-ancestors 'none'"),  # the one rule that a page cannot state itself
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+]
 _METHODS: Final = {
+    "/": ("GET",),
     "/healthz": ("GET", "HEAD"),
     IDENTITY_PATH: ("GET",),
     "/api/report": ("POST",),
     "/api/events": ("GET",),
 }
+
+_STOPPING: Final = "the tracelens server that holds this store is stopping: ask again"
 
 _T = TypeVar("_T")
 
@@ -61,6 +74,7 @@ class QueryApi:
         instance: the server's name for itself.
         healthy: what GET /healthz reports.
         catch_up: waits until the store holds what had been acknowledged when it was called, or cannot; blocks.
+        is_local: whether only this machine is to ask: then no other host name is answered to.
     """
 
     def __init__(
@@ -70,14 +84,30 @@ class QueryApi:
         instance: str,
         healthy: Callable[[], bool],
         catch_up: Callable[[], None],
+        *,
+        is_local: bool,
     ) -> None:
         self._store = store
         self._settings = settings
         self._instance = instance
         self._healthy = healthy
         self._catch_up = catch_up
+        self._is_local = is_local
         self._turn = asyncio.Lock()
+        self._working: set[asyncio.Future[Any]] = set()
+        self._threads: list[threading.Thread] = []
         self._budget = ByteBudget(8 * _MAX_BODY_BYTES)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being asked of the store."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def stop(self) -> None:
+        """Tell everybody who waits for an answer to ask again later. Work on a thread goes on, for nobody."""
+        for done in list(self._working):
+            with contextlib.suppress(RuntimeError):  # its event loop has ended
+                done.get_loop().call_soon_threadsafe(_settle, done, None, OverloadedError(_STOPPING))
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -97,55 +127,82 @@ class QueryApi:
 
     async def _answer(self, scope: AsgiScope, receive: Receive) -> Answer:
         path = scope["path"]
-        if path not in _METHODS:
-            text = f"{path}: nothing here; OTLP is received on the gRPC and HTTP ports"
-            return _answer(HTTPStatus.NOT_FOUND, {"error": text})
-        if scope["method"] not in _METHODS[path]:
-            return _answer(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"{path} takes {' and '.join(_METHODS[path])}"})
+        refusal = _refusal(scope, is_local=self._is_local)
+        if refusal is not None:
+            return refusal
         if path == "/healthz":
             return Answer(200, b"healthy\n", _TEXT) if self._healthy() else Answer(503, b"unhealthy\n", _TEXT)
         if path == IDENTITY_PATH:
             return _answer(HTTPStatus.OK, {"instance": self._instance})
+        if path == "/":
+            return Answer(HTTPStatus.OK, await self._page(), list(_PAGE))
         if path == "/api/events":
             return _answer(HTTPStatus.OK, await self._events(_after(scope)))
         body = await read_body(receive, self._budget, limit_bytes=_MAX_BODY_BYTES, timeout_s=_BODY_TIMEOUT_S)
-        return _answer(HTTPStatus.OK, await self._report(*_asked(body, self._settings)))
+        return _answer(HTTPStatus.OK, report_to_dict(await self._report(*_asked(body, self._settings))))
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        """Run blocking work beside the event loop, on a thread that does not keep a server that stops waiting."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[_T] = loop.create_future()
+        self._working.add(done)
+        done.add_done_callback(self._working.discard)
+
+        def run() -> None:
+            value, failure = None, None
+            try:
+                value = work()
+            except BaseException as error:  # noqa: BLE001  (it is raised where the work is awaited)
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the server has stopped, and nobody waits any more
+                loop.call_soon_threadsafe(_settle, done, value, failure)
+
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=run, name="query", daemon=True))
+        self._threads[-1].start()
+        return await done
 
     async def _events(self, after: int) -> dict[str, Any]:
-        events = await _in_thread(lambda: StoreSource(self._store, self._settings).events(after))
+        events = await self._in_thread(lambda: StoreSource(self._store, self._settings).events(after))
         return {"events": [{"number": number, "event": event} for number, event in events]}
 
-    async def _report(self, scope: Scope, settings: Settings) -> dict[str, Any]:
+    async def _page(self) -> bytes:
+        report = await self._report(Scope(), self._settings)
+        return await self._in_thread(lambda: render_html(report).encode())
+
+    async def _report(self, scope: Scope, settings: Settings) -> Report:
         async with self._turn:
-            await _in_thread(self._catch_up)
-            report = await _in_thread(lambda: StoreSource(self._store, settings).report(scope))
-        return report_to_dict(report)
+            await self._in_thread(self._catch_up)
+            return await self._in_thread(lambda: StoreSource(self._store, settings).report(scope))
 
 
-async def _in_thread(work: Callable[[], _T]) -> _T:
-    """Run blocking work beside the event loop, on a thread that does not keep a server that stops waiting."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
+def _names_this_machine(scope: AsgiScope) -> bool:
+    """Say whether the Host header can be right: a web page whose own name was pointed at this machine must not read."""
+    host = dict(scope["headers"]).get(b"host", b"localhost").decode("latin-1")
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost"
+    return True
 
-    def settle(value: _T | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(value)  # type: ignore[arg-type]  # without an error there is a value, None where T allows it
 
-    def run() -> None:
-        value, failure = None, None
-        try:
-            value = work()
-        except BaseException as error:  # noqa: BLE001  (it is raised where the work is awaited)
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the server has stopped, and nobody waits any more
-            loop.call_soon_threadsafe(settle, value, failure)
+def _settle(done: asyncio.Future[_T], value: _T | None, error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(value)  # type: ignore[arg-type]  # without an error there is a value, None where T allows it
 
-    threading.Thread(target=run, name="query", daemon=True).start()
-    return await done
+
+def _refusal(method: str, path: str) -> Answer | None:
+    if path not in _METHODS:
+        text = f"{path}: nothing here; OTLP is received on the gRPC and HTTP ports"
+        return _answer(HTTPStatus.NOT_FOUND, {"error": text})
+    if method not in _METHODS[path]:
+        return _answer(HTTPStatus.METHOD_NOT_ALLOWED, {"error": f"{path} takes {' and '.join(_METHODS[path])}"})
+    return None
 
 
 def _asked(body: bytes, own: Settings) -> tuple[Scope, Settings]:

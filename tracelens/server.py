@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tracelens.analysis import choose_passes
 from tracelens.escalation.watch import Watch
-from tracelens.ingest import Ingest
+from tracelens.ingest import Ingest, journal_folder, set_aside_folder
 from tracelens.journal import Journal
 from tracelens.query_api import QueryApi
 from tracelens.receiver.address import Address, parse_address
@@ -31,6 +31,7 @@ _GRACE_S: Final = 3.0
 _CATCH_UP_S: Final = 10.0
 _CATCH_UP_PAUSE_S: Final = 0.02
 
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (where to ask what listens on every address)
 
 
@@ -67,6 +68,7 @@ class Server:
         self.db = db.resolve()
         self.recovered_spans = 0
         self._settings = settings
+        self._readers: list[Watch | QueryApi] = []
         self._instance = secrets.token_hex(8)
         with ExitStack() as opened:
             self._open(opened, db, addresses, emit)
@@ -74,18 +76,27 @@ class Server:
 
     def _open(self, opened: ExitStack, db: Path, addresses: ServeAddresses, emit: Callable[[str], None]) -> None:
         self._store = open_store(db, self._settings)
-        opened.callback(self._store.close)
-        self._journal = Journal(self._beside(".journal"), after=self._store.applied_sequence)
-        opened.callback(self._journal.close)
+        opened.callback(self._close_store)
         self._watch = Watch(self._store, self._settings, emit)
+        self._query_api = QueryApi(
+            self._store,
+            self._settings,
+            self._instance,
+            self._healthy,
+            self._catch_up,
+            is_local=parse_address(addresses.ui, "--ui").host in _LOOPBACK,
+        )
+        self._readers += [self._watch, self._query_api]
+        self._journal = Journal(journal_folder(self.db), after=self._store.applied_sequence)
+        opened.callback(self._journal.close)
         limits = self._settings.receiver
         self.ingest = Ingest(
             self._store,
             self._journal,
-            self._beside(".set-aside"),
+            set_aside_folder(self.db),
             self._settings.store,
             limits,
-            self._watch.notice,
+            on_stored=self._watch.notice,
         )
         self.grpc = GrpcReceiver(addresses.grpc, self.ingest, max_request_bytes=limits.max_request_bytes)
         otlp = OtlpApp(
@@ -95,11 +106,7 @@ class Server:
             healthy=self._healthy,
         )
         self.http = HttpServer(addresses.http, otlp)
-        query_api = QueryApi(self._store, self._settings, self._instance, self._healthy, self._catch_up)
-        self.ui = HttpServer(addresses.ui, query_api, option="--ui")
-
-    def _beside(self, suffix: str) -> Path:
-        return self.db.with_name(self.db.name + suffix)
+        self.ui = HttpServer(addresses.ui, self._query_api, option="--ui")
 
     def start(self) -> None:
         """Recover what a previous process left, then listen.
@@ -112,12 +119,13 @@ class Server:
             self.recovered_spans = self.ingest.recover()
             self.ingest.start()
             running.callback(self.ingest.stop)
-            self._watch.start()
-            running.callback(self._watch.stop)
             for receiver in (self.ui, self.grpc, self.http):
                 receiver.start()
                 running.callback(receiver.stop, _GRACE_S)
+            running.callback(self._query_api.stop)
             running.enter_context(leave_address(self.db, self._own_address()))
+            self._watch.start()
+            running.callback(self._watch.stop)
             self._closing = running.pop_all()
 
     def stop(self) -> None:
@@ -126,6 +134,11 @@ class Server:
         An analysis that nobody will hear of may go on, on a thread of its own: end the process without waiting for it.
         """
         self._closing.close()
+
+    def _close_store(self) -> None:
+        """Close the store's file, unless it is still being read: that cannot be ended, and all of it is on disk."""
+        if all(reader.is_idle for reader in self._readers):
+            self._store.close()
 
     def _healthy(self) -> bool:
         return self.ingest.failure is None

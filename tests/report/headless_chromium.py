@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -106,16 +107,23 @@ class Chromium:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def until(self, expression: str) -> None:
+        """Wait until an expression is true: for what the page does in its own time."""
+        end = time.monotonic() + _PATIENCE_S
+        while not self.evaluate(expression):
+            assert time.monotonic() < end, f"never true: {expression}"
+
     def click(self, selector: str) -> None:
         """Click with the mouse in the middle of what a selector names, scrolled into view and at rest."""
         place = f"document.querySelector({json.dumps(selector)})"
-        box = self.evaluate(
-            f"(async () => {{ const e = {place}; e.scrollIntoView({{block: 'center'}});"
-            " for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);"
-            " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+        self.evaluate(f"{place}.scrollIntoView({{block: 'center'}})")
+        # What comes into view is laid out with the next frame, and a picture needs a frame.
+        self._call("Page.captureScreenshot", clip={"x": 0, "y": 0, "width": 1, "height": 1, "scale": 1})
+        x, y = self.evaluate(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({place}.getBoundingClientRect())"
         )
         for kind in ("mousePressed", "mouseReleased"):
-            self._call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def type(self, text: str) -> None:
         """Type text where the focus is."""

@@ -144,6 +144,7 @@ def test_a_link_shows_its_finding_even_where_the_filter_hides_it(show: Callable[
     page = show(samples.SHOP, "#severity=critical")
     assert page.evaluate(NUMBERS_SHOWN) == [1, 2]
     page.click("details.finding[open] .facts a[href='#f-2468ace013579bdf']")
+    page.until(f"{SHOWN}.at(-1).open")
     assert page.evaluate(NUMBERS_SHOWN) == [1, 2, 3, 4, 5]
     assert page.evaluate(f"{SHOWN}[4].open && document.activeElement === {SHOWN}[4].firstElementChild") is True
 
@@ -198,7 +199,7 @@ def test_a_snippet_is_copied_as_it_was_written(show: Callable[..., Chromium]) ->
         "\n".join(clauses(samples.N_PLUS_ONE.subject)),
         samples.N_PLUS_ONE.exemplar.trace_id,
     ]
-    assert page.evaluate("document.querySelector('button[aria-label=\"Copy snippet\"]').textContent") == "Copied"
+    page.until("document.querySelector('button[aria-label=\"Copy trace id\"]').textContent === 'Copied'")
 
 
 def test_without_script_everything_is_there_but_what_needs_one(show: Callable[..., Chromium]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,10 @@ from tracelens.errors import UsageError
 from tracelens.settings import FINDING_SEVERITIES, Settings, load_settings, parse_duration_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-FORMATS: Final = ("terminal", "json", "markdown")
+TABLE_FORMATS: Final = ("terminal", "json", "markdown")
+FORMATS: Final = (*TABLE_FORMATS, "html")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_NS: Final = 2**63 - 1
@@ -43,16 +45,36 @@ fail_on = click.option(
     show_default=True,
     help="Exit with 1 where a finding is at least this severe.",
 )
-output_format = click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(FORMATS),
-    default="terminal",
-    show_default=True,
-    help="How to write the result.",
-)
+
+
+def _format(formats: Sequence[str]) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(formats),
+        default="terminal",
+        show_default=True,
+        help="How to write the result.",
+    )
+
+
+output_format = _format(FORMATS)
+table_format = _format(TABLE_FORMATS)
+
+
+def _writable(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before the work for it is done."""
+    if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+        reason = "no permission" if path.parent.is_dir() else "no such folder"
+        raise UsageError(f"{path}: cannot be written: {reason}; choose another with --output")
+    return path
+
+
 output = click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the result to this file, not to stdout."
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_writable,
+    help="Write the result to this file, not to stdout.",
 )
 
 

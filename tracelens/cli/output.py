@@ -56,6 +56,10 @@ def rendered(report: Report, output_format: str, output: Path | None, limit: int
         from tracelens.report.markdown import render_markdown  # noqa: PLC0415
 
         return render_markdown(report)
+    if output_format == "html":
+        from tracelens.report.html import render_html  # noqa: PLC0415
+
+        return render_html(report)
     from tracelens.report.terminal import render_terminal  # noqa: PLC0415
 
     screen = Screen.of(output)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import signal
 import sys
+import threading
 import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Never
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 DEFECT: Final = 70
 """As BSD's EX_SOFTWARE, since 1 says that there are findings."""
+
+_CLEAR: Final = "\r\033[K"
 
 _LOG: Final = logging.getLogger("tracelens")
 
@@ -107,25 +112,54 @@ class _OneLine(logging.Formatter):
         return one_line(text)
 
 
+class _Stderr(logging.Handler):
+    """Writes to what is standard error at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+_STDERR: Final = _Stderr()
+_STDERR.setFormatter(_OneLine("tracelens: %(levelname)s: %(name)s: %(message)s"))
+
+
 def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("tracelens: %(levelname)s: %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], force=True)
+    logging.getLogger().addHandler(_STDERR)
     _LOG.setLevel(logging.WARNING)
 
 
 @contextmanager
-def progress_line() -> Iterator[Callable[[str], None]]:
-    """Show what is being done on a terminal's standard error, in one line that goes when it is done."""
-    if not sys.stderr.isatty():
-        yield lambda _text: None
+def ctrl_c_ends() -> Iterator[None]:
+    """Have Ctrl-C end the process at once: in DuckDB it would become an error of the pass that runs, and no more."""
+
+    def end(_number: int, _frame: object) -> None:
+        click.echo(_CLEAR if sys.stderr.isatty() else "", nl=False, err=True)
+        say("tracelens: interrupted")
+        os._exit(INTERRUPTED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
         return
-
-    def show(text: str) -> None:
-        width = shutil.get_terminal_size((80, 24)).columns
-        click.echo(f"\r\033[K{one_line(text)[: width - 1]}", nl=False, err=True)
-
+    previous = signal.signal(signal.SIGINT, end)
     try:
-        yield show
+        yield
     finally:
-        click.echo("\r\033[K", nl=False, err=True)
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[str], None]]:
+    """Show what is being done on a terminal's standard error, in one line that goes when it is done. Ctrl-C ends it."""
+    with ctrl_c_ends():
+        if not sys.stderr.isatty():
+            yield lambda _text: None
+            return
+
+        def show(text: str) -> None:
+            width = shutil.get_terminal_size((80, 24)).columns
+            click.echo(f"{_CLEAR}{one_line(text)[: width - 1]}", nl=False, err=True)
+
+        try:
+            yield show
+        finally:
+            click.echo(_CLEAR, nl=False, err=True)

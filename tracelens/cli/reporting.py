@@ -9,7 +9,7 @@ import click
 
 from tracelens.cli import options as shared
 from tracelens.cli.output import Screen, finish, rendered, write
-from tracelens.cli.process import progress_line, verbose
+from tracelens.cli.process import ctrl_c_ends, progress_line, verbose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def report(selection: Selection, output_format: str, output: Path | None, fail_o
 
 @click.command()
 @shared.selection
-@shared.output_format
+@shared.table_format
 @shared.output
 @click.option(
     "--sort",
@@ -103,7 +103,8 @@ def run(
     """
     from tracelens.run import run_command  # noqa: PLC0415
 
-    result, exit_code = run_command(command, shared.settings_of(config), protocol)
+    with ctrl_c_ends():
+        result, exit_code = run_command(command, shared.settings_of(config), protocol)
     write(rendered(result, output_format, output), output, output_format)
     if exit_code:
         click.get_current_context().exit(exit_code)

@@ -64,6 +64,11 @@ class Watch:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has not been started, or has ended."""
+        return not self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to watch."""
         self._thread.start()
@@ -140,7 +145,9 @@ class Watch:
         settled_ns = self._received_ns + int(_SETTLE_S * _NS_PER_S)
         if self._judged_ns <= settled_ns:
             return max(0.0, (settled_ns + 1 - now_ns) / _NS_PER_S)
-        return _IDLE_INTERVAL_S if self._firing or self._unrecorded else None
+        if self._firing or self._unrecorded:
+            return min(_IDLE_INTERVAL_S, self._settings.escalation.window_s)
+        return None
 
 
 def _judging(settings: Settings) -> Settings:

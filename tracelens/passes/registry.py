@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.errors import UsageError
 
@@ -27,19 +28,28 @@ CONTRACT_COLUMNS: Final = (
 )
 """What every query returns first, in this order; `severity` may follow, then the pass's evidence."""
 
-PASS_FILES: Final = frozenset({"pass.toml", "query.sql"})
+PASS_FILES: Final = frozenset({"pass.toml", "query.sql", "example.json"})
+"""A pass's files. The example is a real finding, made from its recorded bad trace; users' own passes may lack it."""
 
 _PASS_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A bound that users can move: its default, what it counts, and where the number comes from."""
+    """A bound that users can move.
+
+    Attributes:
+        default: its value where nobody moved it.
+        unit: what it counts.
+        source: where the number comes from.
+        file_default: the default over trace files, where it differs: a recording is short.
+    """
 
     name: str
     default: float
     unit: str
     source: str
+    file_default: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,7 @@ class Pass:
         thresholds: parameters of the query.
         evidence: further columns of the query, in its order.
         query: the SQL.
+        example: a real finding of it in the report's JSON form; None where there is none.
     """
 
     name: str
@@ -78,6 +89,7 @@ class Pass:
     thresholds: tuple[Threshold, ...]
     evidence: tuple[EvidenceColumn, ...]
     query: str
+    example: dict[str, Any] | None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -132,6 +144,14 @@ def load_pass(folder: Traversable) -> Pass:
             thresholds=tuple(Threshold(name=name, **entry) for name, entry in document.get("thresholds", {}).items()),
             evidence=tuple(EvidenceColumn(name=name, **entry) for name, entry in document.get("evidence", {}).items()),
             query=folder.joinpath("query.sql").read_text(encoding="utf-8"),
+            example=_example(folder.joinpath("example.json")),
         )
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{source}: not a pass: {type(error).__name__}: {error}") from error
+
+
+def _example(file: Traversable) -> dict[str, Any] | None:
+    if not file.is_file():
+        return None
+    finding: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return finding

@@ -39,7 +39,11 @@ def cost(finding: Finding) -> tuple[str, str]:
     """Return what the finding cost and how often it was seen, as label and text."""
     seen = f"{counted(finding.occurrences.requests, 'request')} ({counted(finding.occurrences.spans, 'span')})"
     avoidable_ms = finding.impact.avoidable_ms
-    return ("cost", f"{duration(avoidable_ms)} avoidable in {seen}") if avoidable_ms > 0 else ("seen in", seen)
+    if avoidable_ms <= 0:
+        return ("seen in", seen)
+    share = finding.impact.endpoint_share
+    of_endpoint = f", {percent(share)} of the endpoint's time" if share and math.isfinite(share) else ""
+    return ("cost", f"{duration(avoidable_ms)} avoidable in {seen}{of_endpoint}")
 
 
 def endpoint_p95(finding: Finding) -> str | None:

@@ -81,6 +81,7 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
             "avoidable_ms": number(finding.impact.avoidable_ms),
             "endpoint_p95_ms": number(finding.impact.endpoint_p95_ms),
             "endpoint_p95_if_fixed_ms": number(finding.impact.endpoint_p95_if_fixed_ms),
+            "endpoint_share": number(finding.impact.endpoint_share),
         },
         "exemplar": {
             "trace_id": text(finding.exemplar.trace_id),

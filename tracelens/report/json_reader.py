@@ -81,6 +81,15 @@ def queries_from_dict(document: Mapping[str, object]) -> tuple[QueryStatistics, 
     return _open(document, TOP_SCHEMA).children("top_queries", _query)
 
 
+def finding_from_dict(document: Mapping[str, object]) -> Finding:
+    """Return the finding that `finding_to_dict` wrote.
+
+    Raises:
+        DamagedInputError: a value that is missing or of the wrong kind.
+    """
+    return _finding(_Object(document, ""))
+
+
 def _open(document: object, schema: str) -> _Object:
     if not isinstance(document, Mapping):
         raise DamagedInputError(f"{schema}: expected a JSON object; is this a tracelens server's answer?")
@@ -199,6 +208,7 @@ def _finding(finding: _Object) -> Finding:
             avoidable_ms=impact.number("avoidable_ms"),
             endpoint_p95_ms=impact.optional_number("endpoint_p95_ms"),
             endpoint_p95_if_fixed_ms=impact.optional_number("endpoint_p95_if_fixed_ms"),
+            endpoint_share=impact.optional_number("endpoint_share"),
         ),
         exemplar=Exemplar(
             trace_id=exemplar.string("trace_id"), offender_span_ids=exemplar.strings("offender_span_ids")

@@ -77,25 +77,20 @@ _RENDERED: Final[dict[str, Callable[..., str]]] = {
 
 
 def _plain(value: AnyValue, depth: int) -> _Plain:
-    if depth > _DEPTH_LIMIT:
+    kind = value.WhichOneof("value")
+    if kind is None or depth > _DEPTH_LIMIT:
         return None
-    match value.WhichOneof("value"):
-        case "string_value":
-            return value.string_value
-        case "bool_value":
-            return value.bool_value
-        case "int_value":
-            return value.int_value
-        case "double_value":
-            return _plain_double(value.double_value)
-        case "bytes_value":
-            return _bytes_text(value.bytes_value)
+    match kind:
         case "array_value":
             return [_plain(item, depth + 1) for item in value.array_value.values]
         case "kvlist_value":
             return {item.key: _plain(item.value, depth + 1) for item in value.kvlist_value.values}
-        case _:  # empty, or of a kind that this version does not know
-            return None
+        case "bytes_value":
+            return _bytes_text(value.bytes_value)
+        case "double_value":
+            return _plain_double(value.double_value)
+    scalar: str | bool | int = getattr(value, kind)
+    return scalar
 
 
 def _plain_double(value: float) -> float | str:

@@ -7,6 +7,7 @@ of ours, raises before anything has changed, so it costs no other span its ids.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,10 +142,11 @@ class Catalogue:
         describe_row: Callable[[bytes], tuple[Any, ...]],
     ) -> NDArray[np.int32]:
         encoded = serialised.dictionary_encode()
-        digests = {xxhash.xxh3_128_digest(value): value for value in encoded.dictionary.to_pylist()}
-        ids = self._new_ids(relation, [digest for digest in digests if digest not in known])
-        rows = [(id_, digest, *describe_row(digests[digest])) for digest, id_ in ids.items()]
-        self._add({relation: rows})
+        values = encoded.dictionary.to_pylist()
+        digests = [xxhash.xxh3_128_digest(value) for value in values]
+        unknown = {digest: value for digest, value in zip(digests, values, strict=True) if digest not in known}
+        ids = self._new_ids(relation, unknown)
+        self._add({relation: [(id_, digest, *describe_row(unknown[digest])) for digest, id_ in ids.items()]})
         known.update(ids)
         of_value = np.array([known[digest] for digest in digests], dtype=np.int32)
         chosen: NDArray[np.int32] = of_value[encoded.indices.to_numpy()]
@@ -205,7 +207,7 @@ class Catalogue:
                 shapes.setdefault(shape, (db_system, shape_text, operations[number]))
                 shape_of[digests[number]], facts_of[digests[number]] = shape, tuple(facts)
         shape_ids = self._new_ids("query_shapes", [shape for shape in shapes if shape not in self.shapes])
-        known_shapes = self.shapes | shape_ids
+        known_shapes = ChainMap(self.shapes, shape_ids)
         self._add(
             {
                 "query_shapes": [(id_, *_shape_row(*shapes[shape])) for shape, id_ in shape_ids.items()],

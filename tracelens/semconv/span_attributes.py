@@ -47,7 +47,7 @@ class SpanAttributes:
         codes = encoded.indices.to_numpy()
         # A stable sort of 16-bit codes is a radix sort: one pass, 10 ns an attribute.
         narrow = codes.astype(np.uint16) if len(self._names) <= _LARGEST_UINT16 else codes
-        self._order = np.argsort(narrow, kind="stable")
+        self._order: NDArray[np.int64] = np.argsort(narrow, kind="stable")
         self._bounds = np.searchsorted(codes[self._order], np.arange(len(self._names) + 1))
         self._code_of = {name: code for code, name in enumerate(self._names)}
         self._claimed = np.zeros(len(codes), dtype=bool)
@@ -63,7 +63,8 @@ class SpanAttributes:
     def _positions(self, name: str) -> NDArray[np.int64]:
         """Return where the attributes of this name are, in the order of their spans."""
         code = self._code_of.get(name)
-        return self._order[:0] if code is None else self._order[self._bounds[code] : self._bounds[code + 1]]
+        bounds = slice(0) if code is None else slice(self._bounds[code], self._bounds[code + 1])
+        return self._order[bounds]
 
     def claim(self, column: AttributeColumn, type_: pa.DataType) -> pa.Array:
         """Return the column's value for each span, null where it has none.
@@ -101,9 +102,10 @@ class SpanAttributes:
         """Return those of a name's attributes that can fill the column."""
         if name in column.sides:
             positions = positions[self._on_server[self._owner[positions]] == (column.sides[name] == "server")]
+        is_usable: NDArray[np.bool_] = self._is_filled[positions]
         if column.is_integer and len(positions):
-            return positions[np.asarray(self._integers(pa.array(positions), type_).is_valid())]
-        return positions[self._is_filled[positions]]
+            is_usable = np.asarray(self._integers(pa.array(positions), type_).is_valid())
+        return positions[is_usable]
 
     def _finished(
         self, positions: pa.Int64Array, heads: pa.StringArray | None, column: AttributeColumn, type_: pa.DataType

@@ -113,19 +113,23 @@ def ask(
             {"content-type": "application/json"},
         )
         response = connection.getresponse()
-        answer = json.loads(response.read())
-        if not isinstance(answer, dict):
-            raise ServerError(f"{base_url}: not a tracelens server; start one with `tracelens serve`")
-    except (OSError, ValueError, http.client.HTTPException) as error:
+        content = response.read()
+    except (OSError, http.client.HTTPException) as error:
         reason = str(error) or type(error).__name__
         raise ServerError(
             f"{base_url}: the tracelens server does not answer: {reason}; try again, or start it with `tracelens serve`"
         ) from error
     finally:
         connection.close()
+    try:
+        answer = json.loads(content)
+        detail = str(
+            answer.get("error", f"{base_url}: the tracelens server answered {response.status}; its log says more")
+        )
+    except (ValueError, AttributeError) as error:
+        raise ServerError(f"{base_url}: another program answers there; start one with `tracelens serve`") from error
     if response.status == http.client.OK:
-        return answer
-    detail = str(answer.get("error", f"{base_url}: the tracelens server answered {response.status}"))
+        return dict(answer)
     raise (UsageError if response.status == http.client.BAD_REQUEST else ServerError)(detail)
 
 

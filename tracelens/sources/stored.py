@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from tracelens.analysis import Scope, analyse
 from tracelens.errors import StoreBusyError, StoreError
 from tracelens.escalation.events import events_after
+from tracelens.ingest import recover_journal
 from tracelens.report.json_reader import report_from_dict
 from tracelens.sources.server_address import ask, running_server
 from tracelens.store.database import StoreLimits
@@ -162,6 +163,15 @@ def open_source(db: Path, settings: Settings, progress: Callable[[str], None] | 
         yield ServerSource(server, settings, progress)
         return
     try:
+        _recover(store, db)
         yield StoreSource(store, settings, progress)
     finally:
         store.close()
+
+
+def _recover(store: Store, db: Path) -> None:
+    """Store what a server that was killed had acknowledged. Where that fails, what is stored can still be read."""
+    try:
+        recover_journal(store, db)
+    except StoreError as error:
+        _log.warning("spans that were acknowledged are still in the journal and left out here: %s", error)

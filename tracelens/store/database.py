@@ -1,11 +1,14 @@
-"""Opening DuckDB: limits, the file's lock, schema versions. With `store.py`, the only module that imports duckdb."""
+"""Opening DuckDB: limits, the file's lock, schema versions. The modules of this folder alone import duckdb."""
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -13,7 +16,16 @@ import duckdb
 from tracelens.errors import StoreBusyError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from importlib.resources.abc import Traversable
+
+_HELD_BY_ANOTHER: Final = "Could not set lock"
+
+VALUE_ERRORS: Final = (duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError, duckdb.InvalidInputException)
+"""DuckDB's errors that blame the values, where the statement is known to be right."""
+
+STATEMENT_ERRORS: Final = (*VALUE_ERRORS, duckdb.ProgrammingError)
+"""DuckDB's errors that blame the statement or what is bound to it."""
 
 _MIGRATION: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
@@ -40,8 +52,8 @@ def connect(path: Path | None, limits: StoreLimits) -> duckdb.DuckDBPyConnection
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": limits.memory,
-        # An in-memory store spills too: beside the working directory's temporary folder, never silently nowhere.
-        "temp_directory": f"{path}.tmp" if path else str(_spill_folder()),
+        # A store in memory spills too. DuckDB makes the folder when it is needed and removes it on closing.
+        "temp_directory": f"{path}.tmp" if path else str(Path(gettempdir()) / f"tracelens-{os.getpid()}.tmp"),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
@@ -49,20 +61,31 @@ def connect(path: Path | None, limits: StoreLimits) -> duckdb.DuckDBPyConnection
         config["threads"] = limits.threads
     try:
         connection = duckdb.connect(":memory:" if path is None else str(path), config=config)
-    except duckdb.IOException as error:
-        text = str(error)
-        if "lock" in text:
-            raise StoreBusyError(f"{path}: another process holds this store; stop it or choose another with --db") from error
-        raise StoreError(f"{path}: cannot open the store: {_first_line(text)}") from error
     except duckdb.Error as error:
-        raise StoreError(f"{path}: cannot open the store: {_first_line(str(error))}") from error
+        if _HELD_BY_ANOTHER in str(error):
+            raise StoreBusyError(
+                f"{path}: another process holds this store; stop it or choose another with --db"
+            ) from error
+        raise StoreError(_failure(path, "open", error)) from error
     try:
-        _migrate(connection, path)
-        run_script(connection, read_sql("macros.sql"))
+        with explained(path, "open"):
+            _migrate(connection, path)
+            run_script(connection, read_sql("macros.sql"))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def explained(path: Path | None, doing: str, passed_on: tuple[type[duckdb.Error], ...] = ()) -> Iterator[None]:
+    """Turn DuckDB's errors within the block into StoreError, except those passed on."""
+    try:
+        yield
+    except passed_on:
+        raise
+    except duckdb.Error as error:
+        raise StoreError(_failure(path, doing, error)) from error
 
 
 def read_sql(name: str) -> str:
@@ -77,18 +100,13 @@ def run_script(connection: duckdb.DuckDBPyConnection, script: str, parameters: d
         connection.execute(statement, wanted or None)
 
 
-def _first_line(text: str) -> str:
-    return text.strip().split("\n", 1)[0]
+def _failure(path: Path | None, doing: str, error: duckdb.Error) -> str:
+    first_line = str(error).strip().split("\n", 1)[0]
+    return f"{path or 'the store in memory'}: cannot {doing} the store: {first_line}"
 
 
 def _sql_folder() -> Traversable:
     return files("tracelens.store")
-
-
-def _spill_folder() -> Path:
-    import tempfile  # noqa: PLC0415  (only an in-memory store needs it)
-
-    return Path(tempfile.gettempdir()) / "tracelens-spill"
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
@@ -96,7 +114,9 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
     tables = {row[0] for row in connection.execute("select table_name from information_schema.tables").fetchall()}
     if tables and "schema_versions" not in tables:
         raise StoreError(f"{path}: a DuckDB file, but not a tracelens store; choose another with --db")
-    connection.execute("create table if not exists schema_versions (version integer not null, applied_at timestamptz not null)")
+    connection.execute(
+        "create table if not exists schema_versions (version integer not null, applied_at timestamptz not null)"
+    )
     current: int = connection.execute("select coalesce(max(version), 0) from schema_versions").fetchall()[0][0]
     available = {
         int(match[1]): entry
@@ -105,7 +125,8 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
     }
     if current > max(available):
         raise StoreError(
-            f"{path}: written by a newer tracelens (schema {current}, this one knows {max(available)}); upgrade tracelens"
+            f"{path}: written by a newer tracelens (schema {current}, this one knows {max(available)}); "
+            "upgrade tracelens, or choose another with --db"
         )
     for version in sorted(available):
         if version > current:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from tracelens.report.facts import facts
 from tracelens.report.html.marks import bar, mark
 from tracelens.report.html.markup import Markup, identifier, joined, lines, listing, prose, tag
-from tracelens.report.html.query import code_block, copied_inline, query_block
-from tracelens.report.quantities import duration
+from tracelens.report.html.query import code_block, copied_inline, fold, query_block
+from tracelens.report.quantities import duration, listed
 from tracelens.report.query_text import is_query
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LONG_TEXT: Final = 160
 _SHOWN_SIBLINGS: Final = 5
+_SHOWN_SPANS: Final = 2
 
 
 def anchor(finding: Finding) -> str:
@@ -96,10 +97,10 @@ def _what(finding: Finding, report: Report, others: Sequence[int]) -> Markup:
     rows = [(label, _value(finding, label, text)) for label, text in facts(finding, everything=True)]
     if others:
         rows.append(("same endpoint", _links(report, others)))
-    return tag("div", subject, definitions(rows), class_="what")
+    return tag("div", subject, _definitions(rows), class_="what")
 
 
-def definitions(rows: Sequence[tuple[str, str]]) -> Markup:
+def _definitions(rows: Sequence[tuple[str, str]]) -> Markup:
     """Return labels and values as a table of two columns."""
     return tag("dl", *(tag("div", tag("dt", label), tag("dd", value)) for label, value in rows), class_="facts")
 
@@ -111,11 +112,13 @@ def _value(finding: Finding, label: str, text: str) -> Markup:
         return copied_inline(text, "trace id" if label == "trace" else "code location")
     if is_query(text):
         return query_block(text, label)
-    value = tag("code", text) if label == "offender spans" else prose(text)
+    if label == "offender spans":
+        span_ids = finding.exemplar.offender_span_ids
+        some = tag("code", listed(span_ids, _SHOWN_SPANS))
+        return some if len(span_ids) <= _SHOWN_SPANS else fold(some, tag("code", text))
     if len(text) <= _LONG_TEXT:
-        return value
-    start = text[:_LONG_TEXT].rsplit(" ", 1)[0]
-    return tag("details", tag("summary", tag("span", f"{start} …", class_="start")), value, class_="more")
+        return prose(text)
+    return fold(prose(f"{text[:_LONG_TEXT].rsplit(' ', 1)[0]} …"), prose(text))
 
 
 def _links(report: Report, places: Sequence[int]) -> Markup:

@@ -35,8 +35,8 @@ _ICON: Final = (
 _LOGO: Final = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1 3h9M4 8h8M9 13h6"/></svg>'
 _FEWEST_TO_CHOOSE_FROM: Final = 2
 _HOW_FIXED_IS_ESTIMATED: Final = (
-    "p95 if fixed is an estimate: each request of the endpoint without its own avoidable time, and p95 taken again. "
-    "Savings of findings that share requests do not add up."
+    "p95 if fixed is an estimate: each request of the endpoint without what the fix wins on its critical path, "
+    "and p95 taken again. Gains of findings on one endpoint do not simply add up."
 )
 
 

@@ -30,10 +30,16 @@ def code_block(code: Markup, what: str, title: str | None = None) -> Markup:
     return tag(
         "figure",
         tag("figcaption", title) if title else None,
-        tag("pre", tag("code", code), tabindex="0", role="region", aria_label=what),
+        tag("pre", tag("code", code), tabindex="0", role="group", aria_label=what),
         copy_button(what),
         class_="code",
     )
+
+
+def fold(start: Markup, whole: Markup) -> Markup:
+    """Return the start of something long, which opens to the whole of it."""
+    summary = tag("summary", tag("span", start, class_="start"), tag("span", "less", class_="less"))
+    return tag("details", summary, whole, class_="more")
 
 
 def copied_inline(text: str, what: str) -> Markup:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from tracelens.report.facts import blind_spots, caveats, text_share
 from tracelens.report.html.marks import bar, mark
 from tracelens.report.html.markup import Content, Markup, joined, listing, prose, tag
-from tracelens.report.html.query import query_block
+from tracelens.report.html.query import fold, query_block
 from tracelens.report.quantities import UNKNOWN, count, duration, listed, words
 from tracelens.report.query_text import without_select_list
 
@@ -113,12 +113,7 @@ def top_queries(report: Report) -> Markup:
 
 def _query_row(query: QueryStatistics, largest_ms: float) -> Markup:
     one_line = " ".join(query.query_shape.split())
-    fold = tag(
-        "details",
-        tag("summary", tag("code", without_select_list(one_line) or UNKNOWN, class_="start")),
-        query_block(query.query_shape, "query"),
-        class_="more",
-    )
+    start = tag("code", without_select_list(one_line) or UNKNOWN)
     where = ", ".join(filter(None, (query.db_system, listed(query.endpoints, 3))))
     share = query.total_ms / largest_ms if largest_ms else 0.0
     return tag(
@@ -126,7 +121,9 @@ def _query_row(query: QueryStatistics, largest_ms: float) -> Markup:
         _sortable(query.total_ms, joined(duration(query.total_ms), bar(share))),
         _sortable(query.calls, count(query.calls)),
         *(_sortable(value, duration(value)) for value in (query.mean_ms, query.p95_ms, query.max_ms)),
-        tag("td", fold, tag("span", where, class_="where"), role="cell"),
+        tag(
+            "td", fold(start, query_block(query.query_shape, "query")), tag("span", where, class_="where"), role="cell"
+        ),
         role="row",
     )
 

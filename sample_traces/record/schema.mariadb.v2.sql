@@ -1,0 +1,6 @@
+-- The migration that comes with version 2 of the applications.
+create index shipments_by_code on shipments (tracking_code, created_at);
+create index events_by_reference on events (reference);
+create index events_by_time on events (created_at);
+insert into revenue_by_category
+select p.category, sum(e.amount) from events e join products p on p.id = 1 + e.id mod 3000 group by p.category;

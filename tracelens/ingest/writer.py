@@ -1,0 +1,195 @@
+"""Acknowledged requests into the store, on a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from tracelens.errors import StoreError
+from tracelens.ingest.storing import set_aside, store_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from tracelens.ingest.statistics import IngestStatistics
+    from tracelens.journal import Journal
+    from tracelens.settings import StoreSettings
+    from tracelens.store.store import Store
+
+_log = logging.getLogger(__name__)
+
+_RETRY_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgedBatch:
+    """Requests that the journal holds and the store does not.
+
+    Attributes:
+        batch: their decoded form, a row each.
+        spans: how many they hold.
+        size_bytes: what they are counted with while they wait.
+        last_sequence: of the last one's record in the journal; the others' come directly before it.
+    """
+
+    batch: pa.RecordBatch
+    spans: int
+    size_bytes: int
+    last_sequence: int
+
+
+class Writer:
+    """Stores acknowledged batches in order, in large transactions, however long the store takes to let it.
+
+    Args:
+        store: this is its only writer of spans.
+        journal: lets go of what is stored.
+        aside: folder for requests that meet a defect.
+        settings: when rows are written.
+        statistics: where it counts.
+        on_stored: called after each commit with when those spans were received, nanoseconds since 1970.
+
+    Attributes:
+        failure: why the store cannot be written, None while it can.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        aside: Path,
+        *,
+        settings: StoreSettings,
+        statistics: IngestStatistics,
+        on_stored: Callable[[int], None] | None,
+    ) -> None:
+        self.failure: str | None = None
+        self._store = store
+        self._journal = journal
+        self._aside = aside
+        self._settings = settings
+        self._statistics = statistics
+        self._on_stored = on_stored
+        self._changed = threading.Condition()
+        self._waiting: deque[AcknowledgedBatch] = deque()
+        self._waiting_spans = 0
+        self._waiting_since = 0.0
+        self._held_bytes = 0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="write", daemon=True)
+
+    @property
+    def held_bytes(self) -> int:
+        """What waits, and what is being stored."""
+        return self._held_bytes
+
+    def start(self) -> None:
+        """Begin to store."""
+        self._thread.start()
+
+    def add(self, batch: AcknowledgedBatch) -> None:
+        """Take a batch that the journal holds."""
+        with self._changed:
+            if not self._waiting:
+                self._waiting_since = time.monotonic()
+            self._waiting.append(batch)
+            self._waiting_spans += batch.spans
+            self._held_bytes += batch.size_bytes
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Store what waits, and return. What cannot be stored is left to the journal and the next start."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        most = self._settings.flush_rows
+        while taken := self._next(most):
+            try:
+                self._write(taken)
+            except Exception as error:  # noqa: BLE001  (the thread must live on: what it holds is acknowledged)
+                self._fail(error)
+                most = max(1, sum(batch.spans for batch in taken) // 2)  # where memory is short, less may fit
+                with self._changed:
+                    if self._stopping:
+                        return
+                    self._changed.wait_for(lambda: self._stopping, timeout=_RETRY_S)
+            else:
+                self._recover()
+                most = self._settings.flush_rows
+
+    def _next(self, most_spans: int) -> list[AcknowledgedBatch]:
+        """Wait until there is something to write, and return a transaction's worth of it, which stays in the queue.
+
+        Returns an empty list when everything is stored and no more will come.
+        """
+        with self._changed:
+            while not self._is_due():
+                self._changed.wait(self._wait_s())
+            spans = count = 0
+            for batch in self._waiting:
+                if count and spans >= most_spans:
+                    break
+                spans += batch.spans
+                count += 1
+            return list(islice(self._waiting, count))
+
+    def _is_due(self) -> bool:
+        if not self._waiting:
+            return self._stopping
+        return self._stopping or self._waiting_spans >= self._settings.flush_rows or self._wait_s() == 0
+
+    def _wait_s(self) -> float | None:
+        """Return how long what waits may still wait for more."""
+        if not self._waiting:
+            return None
+        return max(0.0, self._waiting_since + self._settings.flush_interval_s - time.monotonic())
+
+    def _write(self, taken: list[AcknowledgedBatch]) -> None:
+        received_ns = time.time_ns()
+
+        def leave_out(number: int, row: int, _error: Exception) -> None:
+            batch = taken[number]
+            sequence = batch.last_sequence - batch.batch.num_rows + 1 + row
+            for _, body in islice(self._journal.replay(sequence - 1), 1):
+                path = set_aside(self._aside, sequence, body)
+                _log.error("spans cannot be stored and were set aside in %s: please report this", path)
+                self._statistics.set_aside_requests += 1
+
+        batches = [batch.batch for batch in taken]
+        outcome = store_batches(self._store, batches, received_ns, taken[-1].last_sequence, leave_out)
+        self._statistics.duplicate_spans += outcome.duplicates
+        with self._changed:
+            for batch in taken:
+                self._waiting.popleft()
+                self._waiting_spans -= batch.spans
+                self._held_bytes -= batch.size_bytes
+            self._waiting_since = time.monotonic()
+        if self._on_stored:
+            self._on_stored(received_ns)
+        try:
+            self._journal.release(taken[-1].last_sequence)
+        except StoreError as error:  # the next release deletes these segments too
+            _log.warning("%s", error)
+
+    def _fail(self, error: Exception) -> None:
+        if self.failure is None:
+            expected = isinstance(error, StoreError)
+            _log.error("%s; trying again every %g s", error, _RETRY_S, exc_info=None if expected else error)
+        self.failure = str(error)
+
+    def _recover(self) -> None:
+        if self.failure is not None:
+            _log.warning("the store can be written again")
+        self.failure = None
