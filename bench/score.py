@@ -78,8 +78,8 @@ def is_culprit(finding: Finding, label: dict[str, Any], name: str) -> bool:
     route = culprit.get("routes", {}).get(name) or culprit.get("route")
     if route and normal_route(route) not in normal_route(finding.endpoint):
         return False
-    pattern = culprit.get("query_regex")
-    return not pattern or finding.pass_name == "p95_breach" or bool(re.search(pattern, finding.subject))
+    pattern = culprit.get("query_regex") or culprit.get("pattern")
+    return not pattern or finding.pass_name == "p95_breach" or bool(re.search(pattern, finding.subject, re.IGNORECASE))
 
 
 def normal_route(route: str) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from click.testing import CliRunner
+
+from tracelens.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 PROGRAM: Final = (sys.executable, "-m", "tracelens")
@@ -29,14 +34,35 @@ def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
     return own | {"PYTHONPATH": root, "PYTHONUTF8": "1"} | dict(changes or {})
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a command did."""
+
+    code: int
+    output: bytes
+    errors: str
+
+    def json(self) -> Any:
+        """Return what it printed, once it is sure that all went well."""
+        assert (self.code, self.errors) == (0, "")
+        return json.loads(self.output)
+
+
+def command(*arguments: str | Path, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Done:
+    """Run a command to its end in this process, which saves it the start."""
+    quiet = {name: None for name in os.environ if name.startswith(("TRACELENS", "OTEL", "NO_COLOR"))}
+    done = CliRunner().invoke(main, [*map(str, arguments)], input=stdin, env=quiet | dict(env or {}))
+    return Done(done.exit_code, done.stdout_bytes, done.stderr)
+
+
 def tracelens(
     *arguments: str | Path,
     cwd: Path,
     stdin: bytes = b"",
     env: Mapping[str, str] | None = None,
-) -> subprocess.CompletedProcess[bytes]:
-    """Run a command to its end."""
-    return subprocess.run(
+) -> Done:
+    """Run a command to its end as a process of its own, in a folder of its own."""
+    done = subprocess.run(
         [*PROGRAM, *map(str, arguments)],
         input=stdin,
         capture_output=True,
@@ -45,6 +71,7 @@ def tracelens(
         timeout=_LIMIT_S,
         check=False,
     )
+    return Done(done.returncode, done.stdout, done.stderr.decode())
 
 
 @dataclass
@@ -71,6 +98,13 @@ class Follower:
         self.process.send_signal(number)
         return self.wait()
 
+    def as_server(self, db: Path) -> ServerProcess:
+        """Return this `tracelens serve` once it listens."""
+        self._watchdog.cancel()
+        server = ServerProcess(self.process, db)
+        server.read_addresses()
+        return server
+
     def wait(self) -> tuple[int, str, str]:
         """Wait for the end; return the exit code and what was written that has not been read."""
         try:
@@ -81,12 +115,18 @@ class Follower:
         return self.process.returncode, output or "", errors or ""
 
 
-def follow(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Follower:
+def follow(
+    *arguments: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    program: Sequence[str] = PROGRAM,
+    stdin: bool = False,
+) -> Follower:
     """Start a command."""
     return Follower(
         subprocess.Popen(
-            [*PROGRAM, *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
+            [*program, *map(str, arguments)],
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
@@ -129,11 +169,7 @@ class ServerProcess(Follower):
 
 def serve(db: Path, *options: str | Path, env: Mapping[str, str] | None = None) -> ServerProcess:
     """Start a server on free ports and return once it listens."""
-    started = follow("serve", "--db", db, *FREE_PORTS, *options, cwd=db.parent, env=env)
-    started._watchdog.cancel()
-    server = ServerProcess(started.process, db)
-    server.read_addresses()
-    return server
+    return follow("serve", "--db", db, *FREE_PORTS, *options, cwd=db.parent, env=env).as_server(db)
 
 
 def _line(stream: IO[str] | None) -> str:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def analyze_sources(sources: Sequence[str | os.PathLike[str] | bytes], config: str | os.PathLike[str] | None) -> Report:
     """Return the report over trace files; see `tracelens.analyze`."""
     settings = load_settings(None if config is None else Path(config))
-
-    def warn(damage: str) -> None:
-        warnings.warn(damage, stacklevel=4)
-
-    with open_files(sources, settings, warn) as source:
-        return source.report(Scope(from_files=True))
+    damages: list[str] = []
+    try:
+        with open_files(sources, settings, damages.append) as source:
+            return source.report(Scope(from_files=True))
+    finally:
+        for damage in damages:
+            warnings.warn(damage, stacklevel=3)  # the line that calls `tracelens.analyze`

@@ -196,7 +196,10 @@ def _settle(done: asyncio.Future[_T], value: _T | None, error: BaseException | N
         done.set_result(value)  # type: ignore[arg-type]  # without an error there is a value, None where T allows it
 
 
-def _refusal(method: str, path: str) -> Answer | None:
+def _refusal(scope: AsgiScope, *, is_local: bool) -> Answer | None:
+    method, path = scope["method"], scope["path"]
+    if is_local and not _names_this_machine(scope):
+        return _answer(HTTPStatus.FORBIDDEN, {"error": "this answers under localhost or an address alone"})
     if path not in _METHODS:
         text = f"{path}: nothing here; OTLP is received on the gRPC and HTTP ports"
         return _answer(HTTPStatus.NOT_FOUND, {"error": text})

@@ -54,8 +54,9 @@ def replay_files(
         ServerError: the endpoint cannot be reached or refuses.
         UsageError: the URL is of no kind that can be sent to.
     """
+    files = expand_paths(paths)  # a path that is wrong leaves no new store behind
     if isinstance(target, str):
-        return _send_files(paths, target, on_damage, progress)
+        return _send_files(files, target, on_damage, progress)
     server = running_server(target)
     if server is None:
         try:
@@ -66,18 +67,17 @@ def replay_files(
                 raise
         else:
             try:
-                stored = load_files(store, paths, on_damage, progress)
+                stored = load_files(store, files, on_damage, progress)
             finally:
                 store.close()
             return f"{stored:,} new spans in {target}"
-    return _send_files(paths, server.http, on_damage, progress)
+    return _send_files(files, server.http, on_damage, progress)
 
 
 def _send_files(
-    paths: Sequence[str], to: str, on_damage: Callable[[str], None], progress: Callable[[str], None]
+    files: Sequence[str], to: str, on_damage: Callable[[str], None], progress: Callable[[str], None]
 ) -> str:
     send = _sender(to)
-    files = expand_paths(paths)
     unreadable: list[DamagedInputError] = []
     sent = 0
     for number, path in enumerate(files, start=1):

@@ -160,8 +160,8 @@ FEATURES = (
         note="one INSERT for each row; the fixed version sends one",
     ),
     Scenario(
-        "pool_wait", get(*(f"/invoices/{i}" for i in range(100, 124))), "/invoices/:id", ("pool_wait",), optional=("slow_query", "missing_index"), concurrency=12,
-        fixed_optional=("slow_query", "missing_index"), warm_up=True, note="twelve concurrent requests share one connection", pattern=r"from shipments",
+        "pool_wait", get(*(f"/invoices/{i}" for i in range(100, 124))), "/invoices/:id", ("pool_wait",), optional=("slow_query", "missing_index"), concurrency=8,
+        fixed_optional=("slow_query", "missing_index"), warm_up=True, note="eight concurrent requests share one connection", pattern=r"from shipments",
     ),
     Scenario(
         "connection_churn", get(*(f"/orders/{i}/status" for i in range(200, 215))), "/orders/:id/status", ("connection_churn",), optional=("pool_wait",),

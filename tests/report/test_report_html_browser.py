@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from tracelens.findings import Report
 
-pytestmark = [
-    pytest.mark.skipif(find_chromium() is None, reason="needs Chromium or Chrome; or name one in TRACELENS_CHROMIUM"),
-    pytest.mark.xdist_group("chromium"),
-]
+pytestmark = pytest.mark.skipif(
+    find_chromium() is None, reason="needs Chromium or Chrome; or name one in TRACELENS_CHROMIUM"
+)
 
 SHOWN = "[...document.querySelectorAll('details.finding:not([hidden])')].filter(e => e.checkVisibility())"
 NUMBERS_SHOWN = f"{SHOWN}.map(e => Number(e.querySelector('.number').textContent))"

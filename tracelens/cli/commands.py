@@ -11,7 +11,9 @@ from tracelens.cli.receiving import events, replay, serve
 from tracelens.cli.reporting import report, run, top
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    "tracelens", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(tracelens.__version__, prog_name="tracelens")
 @verbose
 def main() -> None:

@@ -63,7 +63,7 @@ def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return text
-    command = context.command_path.removeprefix("tracelens").strip()
+    command = context.command_path.removeprefix(context.find_root().command_path).strip()
     stop = "" if text.endswith((".", "?")) else "."
     return f"{command}{': ' if command else ''}{text}{stop} See `{context.command_path} --help`"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # A judgement reads the whole window, so it may use this share of one core and no more.
-_BUSY_SHARE: Final = 0.2
+_BUSY_SHARE: Final = 0.25
 
 # Without new data a breach still ends, when its spans leave the window.
 _IDLE_INTERVAL_S: Final = 15.0

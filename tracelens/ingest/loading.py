@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from tracelens.ingest.storing import set_aside, store_batches
+from tracelens.ingest.storing import set_aside, store_batch
 from tracelens.journal import Journal
 from tracelens.otlp.decode import decode_requests
 
@@ -117,7 +117,7 @@ def _store_group(
         on_left_out(*group[position], reason)
     kept = [record for position, record in enumerate(group) if position not in decoded.refused]
 
-    def leave_out(_: int, row: int, error: Exception) -> None:
+    def leave_out(row: int, error: Exception) -> None:
         on_left_out(*kept[row], f"a defect of tracelens, please report it: {type(error).__name__}: {error}")
 
-    return store_batches(store, [decoded.batch], time.time_ns(), applied_sequence, leave_out).stored
+    return store_batch(store, decoded.batch, time.time_ns(), applied_sequence, leave_out).stored

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
 from tracelens.errors import StoreError
-from tracelens.ingest.storing import set_aside, store_batches
+from tracelens.ingest.storing import set_aside, store_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pyarrow as pa
 
     from tracelens.ingest.statistics import IngestStatistics
     from tracelens.journal import Journal
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 2.0
+
+_TRANSACTION_BYTES: Final = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class AcknowledgedBatch:
     spans: int
     size_bytes: int
     last_sequence: int
+
+    def sequences(self) -> range:
+        """Return the sequence number of each row."""
+        return range(self.last_sequence - self.batch.num_rows + 1, self.last_sequence + 1)
 
 
 class Writer:
@@ -137,13 +143,15 @@ class Writer:
         with self._changed:
             while not self._is_due():
                 self._changed.wait(self._wait_s())
-            spans = count = 0
+            taken: list[AcknowledgedBatch] = []
+            spans = size = 0
             for batch in self._waiting:
-                if count and spans >= most_spans:
+                if taken and (spans >= most_spans or size >= _TRANSACTION_BYTES):
                     break
+                taken.append(batch)
                 spans += batch.spans
-                count += 1
-            return list(islice(self._waiting, count))
+                size += batch.size_bytes
+            return taken
 
     def _is_due(self) -> bool:
         if not self._waiting:
@@ -159,16 +167,16 @@ class Writer:
     def _write(self, taken: list[AcknowledgedBatch]) -> None:
         received_ns = time.time_ns()
 
-        def leave_out(number: int, row: int, _error: Exception) -> None:
-            batch = taken[number]
-            sequence = batch.last_sequence - batch.batch.num_rows + 1 + row
+        def leave_out(row: int, _error: Exception) -> None:
+            sequence = [sequence for batch in taken for sequence in batch.sequences()][row]
             for _, body in islice(self._journal.replay(sequence - 1), 1):
                 path = set_aside(self._aside, sequence, body)
                 _log.error("spans cannot be stored and were set aside in %s: please report this", path)
                 self._statistics.set_aside_requests += 1
 
-        batches = [batch.batch for batch in taken]
-        outcome = store_batches(self._store, batches, received_ns, taken[-1].last_sequence, leave_out)
+        # One batch, because each costs some milliseconds whatever its size: senders may wait for every answer.
+        whole = pa.Table.from_batches([batch.batch for batch in taken]).combine_chunks().to_batches()[0]
+        outcome = store_batch(self._store, whole, received_ns, taken[-1].last_sequence, leave_out)
         self._statistics.duplicate_spans += outcome.duplicates
         with self._changed:
             for batch in taken:

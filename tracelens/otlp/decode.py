@@ -4,28 +4,35 @@
 holds the same function on protobuf objects, the oracle of the differential test and the fallback.
 
 What is refused here is refused before the sender is answered, so everything that could fail later is
-checked now: the wire format, UTF-8, the lengths of ids, resources and scopes.
+checked now: the wire format, UTF-8, the lengths of ids. Protobuf checks each request first, in 0.35 microseconds a
+span. ptars alone is no judge: it accepts a group that another field's end tag closes, and one in which groups are
+nested 100,000 deep overflows the stack and ends the process.
+
+On what protobuf accepts the two decoders differ in one thing that no exporter sends: of an AnyValue with two members
+ptars keeps both, protobuf the last. `any_value.values_to_text` takes one of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest as FullRequest
 
 from proto_stubs.otlp_trace_slim_pb2 import DESCRIPTOR, ExportTraceServiceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-TRACE_ID_BYTES = 16
-SPAN_ID_BYTES = 8
+    from numpy.typing import NDArray
+
+TRACE_ID_BYTES: Final = 16
+SPAN_ID_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +90,41 @@ def decode_requests(bodies: Sequence[bytes]) -> DecodedRequests:
 
     One bad request does not touch the others: it is left out and named in `refused`.
     """
-    kept, refused = list(range(len(bodies))), dict[int, str]()
+    reasons = [_defect(body) for body in bodies]
     try:
-        batch = _read_batch()(list(bodies))
+        batch = _read_batch()(_readable(bodies, reasons))
     except ValueError:
-        for position, body in enumerate(bodies):
-            try:
-                _read_batch()([body])
-            except ValueError as error:
-                refused[position] = f"not an ExportTraceServiceRequest: {error}"
-        kept = [position for position in kept if position not in refused]
-        batch = _read_batch()([bodies[position] for position in kept])
+        reasons = [reason or _decoder_defect(body) for body, reason in zip(bodies, reasons, strict=True)]
+        batch = _read_batch()(_readable(bodies, reasons))
     found = _find_invalid(span_levels(batch))
     if found:
-        refused |= {kept[row]: reason for row, reason in found.items()}
+        kept = [position for position, reason in enumerate(reasons) if reason is None]
+        for row, reason in found.items():
+            reasons[kept[row]] = reason
         batch = batch.filter(pa.array([row not in found for row in range(len(kept))]))
-    return DecodedRequests(batch, dict(sorted(refused.items())))
+    return DecodedRequests(batch, {position: reason for position, reason in enumerate(reasons) if reason is not None})
+
+
+def _readable(bodies: Sequence[bytes], reasons: Sequence[str | None]) -> list[bytes]:
+    return [body for body, reason in zip(bodies, reasons, strict=True) if reason is None]
+
+
+def _defect(body: bytes) -> str | None:
+    """Return why a body is no request, None where it is one."""
+    try:
+        FullRequest.FromString(body)
+    except DecodeError as error:
+        return f"not an ExportTraceServiceRequest: {error}"
+    return None
+
+
+def _decoder_defect(body: bytes) -> str | None:
+    """Return why ptars does not read a body, None where it does."""
+    try:
+        _read_batch()([body])
+    except ValueError as error:
+        return f"not an ExportTraceServiceRequest: {error}"
+    return None
 
 
 def span_levels(batch: pa.RecordBatch) -> SpanLevels:
@@ -126,21 +152,22 @@ def span_count(batch: pa.RecordBatch) -> int:
 def _find_invalid(levels: SpanLevels) -> dict[int, str]:
     """Return the requests that decode but cannot be kept, with the reason."""
     invalid = dict[int, str]()
+    resource_of_scope = levels.resource_of_scope.to_numpy()
+    scope_of_span = levels.scope_of_span.to_numpy()
+    request_of_resource = levels.request_of_resource.to_numpy()
 
-    def refuse(resource_positions: pa.Array, reason: str) -> None:
-        for request in pc.unique(levels.request_of_resource.take(resource_positions)).to_pylist():
+    def refuse(resources: NDArray[np.int64], reason: str) -> None:
+        for request in np.unique(request_of_resource[resources]).tolist():
             invalid.setdefault(request, reason)
 
-    def refuse_ids(ids: pa.BinaryArray, owners: pa.Array | None, length: int, what: str) -> None:
-        lengths = pc.binary_length(ids)
-        wrong = pc.indices_nonzero(pc.and_(pc.not_equal(lengths, length), pc.not_equal(lengths, 0)))
+    def refuse_ids(ids: pa.BinaryArray, span_of_id: NDArray[np.int64] | None, length: int, what: str) -> None:
+        # In numpy: pyarrow looks for an optional package whenever it meets a Python number, which takes 0.1 ms.
+        lengths = pc.binary_length(ids).to_numpy()
+        wrong = np.flatnonzero((lengths != length) & (lengths != 0))
         if len(wrong):
-            spans = wrong if owners is None else owners.take(wrong)
-            found = lengths[wrong[0].as_py()].as_py()
-            refuse(
-                levels.resource_of_scope.take(levels.scope_of_span.take(spans)),
-                f"a {what} has {found} bytes, not {length}",
-            )
+            spans = wrong if span_of_id is None else span_of_id[wrong]
+            reason = f"a {what} has {lengths[wrong[0]]} bytes, not {length}"
+            refuse(resource_of_scope[scope_of_span[spans]], reason)
 
     spans = levels.spans
     refuse_ids(spans.field("trace_id"), None, TRACE_ID_BYTES, "trace_id")
@@ -149,23 +176,7 @@ def _find_invalid(levels: SpanLevels) -> dict[int, str]:
     links = spans.field("links")
     flat_links = links.flatten()
     if len(flat_links):
-        owners = pc.list_parent_indices(links)
-        refuse_ids(flat_links.field("trace_id"), owners, TRACE_ID_BYTES, "link's trace_id")
-        refuse_ids(flat_links.field("span_id"), owners, SPAN_ID_BYTES, "link's span_id")
-    for position in _unreadable(Resource, levels.resources):
-        refuse(pa.array([position], pa.int64()), "a resource does not decode")
-    for position in _unreadable(InstrumentationScope, levels.scopes):
-        refuse(levels.resource_of_scope.take(pa.array([position], pa.int64())), "a scope does not decode")
+        span_of_link = pc.list_parent_indices(links).to_numpy()
+        refuse_ids(flat_links.field("trace_id"), span_of_link, TRACE_ID_BYTES, "link's trace_id")
+        refuse_ids(flat_links.field("span_id"), span_of_link, SPAN_ID_BYTES, "link's span_id")
     return invalid
-
-
-def _unreadable(message: Any, serialised: pa.BinaryArray) -> list[int]:
-    """Return the positions whose bytes do not parse; equal bytes are parsed once."""
-    encoded = serialised.dictionary_encode()
-    bad = set[int]()
-    for code, value in enumerate(encoded.dictionary.to_pylist()):
-        try:
-            message.FromString(value)
-        except DecodeError:
-            bad.add(code)
-    return [position for position, code in enumerate(encoded.indices.to_pylist()) if code in bad] if bad else []

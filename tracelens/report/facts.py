@@ -55,7 +55,7 @@ def endpoint_p95(finding: Finding) -> str | None:
         return duration(now_ms)
     if duration(fixed_ms) == duration(now_ms) or not 0 <= fixed_ms <= now_ms:
         return f"{duration(now_ms)}, not changed by this fix alone"
-    return f"{duration(now_ms)} now → {duration(fixed_ms)} if fixed (-{percent(1 - fixed_ms / now_ms)})"
+    return f"{duration(now_ms)} now → {duration(fixed_ms)} if fixed ({percent(1 - fixed_ms / now_ms)} less)"
 
 
 def location(code: CodeLocation) -> str | None:

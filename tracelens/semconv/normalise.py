@@ -100,13 +100,13 @@ class SpanTables:
 
     Attributes:
         spans: typed as SPANS_SCHEMA, in the order of arrival.
-        events: `span_events`.
-        links: `span_links`.
+        events: `span_events`, None where there are none.
+        links: `span_links`, None where there are none.
     """
 
     spans: pa.Table
-    events: SpanDetails
-    links: SpanDetails
+    events: SpanDetails | None
+    links: SpanDetails | None
 
 
 def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> SpanTables:
@@ -237,9 +237,11 @@ def sampling_weight(trace_state: str) -> float:
     return 1.0
 
 
-def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails:
+def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails | None:
     lists = spans.field("events")
     events = lists.flatten()
+    if not len(events):
+        return None
     return _details(
         lists,
         columns,
@@ -251,9 +253,11 @@ def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails:
     )
 
 
-def _links(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails:
+def _links(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails | None:
     lists = spans.field("links")
     links = lists.flatten()
+    if not len(links):
+        return None
     return _details(
         lists,
         columns,

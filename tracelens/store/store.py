@@ -47,6 +47,9 @@ class AppendResult:
     stored: int
     duplicates: int
 
+    def __add__(self, other: AppendResult) -> AppendResult:
+        return AppendResult(self.stored + other.stored, self.duplicates + other.duplicates)
+
 
 class Reader:
     """A connection of its own to read with: its temporary tables are seen by nobody else.
@@ -151,20 +154,15 @@ class Store:
         spans = pa.concat_tables([batch.spans for batch in batches]) if batches else SPANS_SCHEMA.empty_table()
         with self._writing():
             is_new = new_spans(self._writer, spans)
-            relations = {
-                "spans": spans,
-                "span_events": _details_of([(batch.spans, batch.events) for batch in batches], is_new),
-                "span_links": _details_of([(batch.spans, batch.links) for batch in batches], is_new),
-            }
             stored = int(np.count_nonzero(is_new))
-            if stored < len(spans):
-                relations["spans"] = spans.filter(pa.array(is_new))
-            with self._transaction():
-                for name, table in self.catalogue.pending_tables().items():
-                    self._insert(name, table.slice(self._stored_rows(name, table)))
-                for name, table in relations.items():
-                    if table is not None and len(table):
-                        self._insert(name, table)
+            relations = {name: self._unstored(name, table) for name, table in self.catalogue.pending_tables().items()}
+            relations["spans"] = spans if stored == len(spans) else spans.filter(pa.array(is_new))
+            relations["span_events"] = _details_of([(batch.spans, batch.events) for batch in batches], is_new)
+            relations["span_links"] = _details_of([(batch.spans, batch.links) for batch in batches], is_new)
+            written = {name: table for name, table in relations.items() if table is not None and len(table)}
+            with self._registered(written), self._transaction():
+                for name in written:
+                    self._writer.execute(f"insert into {name} select * from incoming_{name}")  # noqa: S608  (our own names)
                 if applied_sequence is not None:
                     self._writer.execute("update journal_position set applied_sequence = $1", [applied_sequence])
             self.catalogue.mark_stored()
@@ -239,27 +237,32 @@ class Store:
                 self._writer.rollback()
             raise
 
-    def _stored_rows(self, name: str, pending: pa.Table) -> int:
-        """Return how many of the first rows are stored: a commit that failed may yet have been written."""
+    @contextlib.contextmanager
+    def _registered(self, relations: Mapping[str, pa.Table]) -> Iterator[None]:
+        """Let statements read Arrow tables as `incoming_<name>`."""
+        for name, table in relations.items():
+            self._writer.register(f"incoming_{name}", table)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(duckdb.Error):  # it would hide what happened before
+                for name in relations:
+                    self._writer.unregister(f"incoming_{name}")
+
+    def _unstored(self, name: str, pending: pa.Table) -> pa.Table:
+        """Return the catalogue's rows that are not stored: a commit that failed may yet have been written."""
         id_column = SCHEMAS[name].names[0]
         statement = f"select coalesce(max({id_column}) + 1, 0) from {name}"  # noqa: S608  (our own names)
         next_id: int = self._writer.execute(statement).fetchall()[0][0]
-        return max(0, next_id - int(pending.column(0)[0].as_py()))
-
-    def _insert(self, name: str, table: pa.Table) -> None:
-        self._writer.register("incoming", table)
-        try:
-            self._writer.execute(f'insert into "{name}" select * from incoming')  # noqa: S608  (our own names)
-        finally:
-            self._writer.unregister("incoming")
+        return pending.slice(max(0, next_id - int(pending.column(0)[0].as_py())))
 
 
-def _details_of(batches: Sequence[tuple[pa.Table, SpanDetails]], is_new: NDArray[np.bool_]) -> pa.Table | None:
+def _details_of(batches: Sequence[tuple[pa.Table, SpanDetails | None]], is_new: NDArray[np.bool_]) -> pa.Table | None:
     """Return the events or links of the new spans, None where there are none: a duplicate's are stored already."""
     rows: list[pa.Table] = []
     first = 0
     for spans, details in batches:
-        if len(details.rows):
+        if details is not None:
             is_kept = is_new[details.owners + first]
             rows.append(details.rows if is_kept.all() else details.rows.filter(pa.array(is_kept)))
         first += len(spans)

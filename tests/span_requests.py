@@ -1,0 +1,69 @@
+"""Spans and requests for the tests of decoding, normalising, storing and ingesting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+START_NS = 1_760_000_000_000_000_000
+
+
+def any_value(value: Any) -> AnyValue:
+    """Return a Python value as an AnyValue; None is the empty one."""
+    match value:
+        case None:
+            return AnyValue()
+        case AnyValue():
+            return value
+        case bool():
+            return AnyValue(bool_value=value)
+        case int():
+            return AnyValue(int_value=value)
+        case float():
+            return AnyValue(double_value=value)
+        case bytes():
+            return AnyValue(bytes_value=value)
+        case list():
+            return AnyValue(array_value=ArrayValue(values=map(any_value, value)))
+        case dict():
+            return AnyValue(kvlist_value=KeyValueList(values=key_values(value)))
+    return AnyValue(string_value=value)
+
+
+def key_values(attributes: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[KeyValue]:
+    pairs = attributes.items() if hasattr(attributes, "items") else attributes
+    return [KeyValue(key=key, value=any_value(value)) for key, value in pairs]
+
+
+def span(number: int, attributes: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), **fields: Any) -> Span:
+    """Return a span whose ids and times follow its number; fields replace what it has."""
+    usual = {
+        "trace_id": number.to_bytes(16),
+        "span_id": number.to_bytes(8),
+        "name": f"span {number}",
+        "start_time_unix_nano": START_NS + number * 1000,
+        "end_time_unix_nano": START_NS + number * 1000 + 500,
+        "attributes": key_values(attributes),
+    }
+    return Span(**(usual | fields))
+
+
+def request(*spans: Span, service_name: str = "orders", scope: str = "test") -> bytes:
+    """Return a serialised request with these spans, of one resource and one scope."""
+    message = ExportTraceServiceRequest(
+        resource_spans=[
+            ResourceSpans(
+                resource=Resource(attributes=key_values({"service.name": service_name})),
+                scope_spans=[ScopeSpans(scope=InstrumentationScope(name=scope, version="1"), spans=spans)],
+            )
+        ]
+    )
+    serialised: bytes = message.SerializeToString()
+    return serialised

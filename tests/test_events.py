@@ -1,0 +1,107 @@
+"""Escalation events as users get them: on the server's standard output, and from `tracelens events`."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import Done, command, follow
+from traffic import n_plus_one, request_of, slow_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from processes import Follower, ServerProcess
+
+    StartServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    """Return a configuration that judges at once."""
+    config = tmp_path / "quick.toml"
+    config.write_text('[store]\nflush_interval_s = "50ms"\n[escalation]\ninterval_s = 0\n')
+    return config
+
+
+def endpoint_of(follower: Follower) -> str:
+    return str(json.loads(follower.line())["data"]["endpoint"])
+
+
+def slow(trace: int, route: str) -> bytes:
+    entry, *queries = slow_request(trace)
+    for attribute in entry.attributes:
+        if attribute.key == "http.route":
+            attribute.value.string_value = route
+    return request_of([entry, *queries])
+
+
+def test_events_are_printed_once_and_shown_in_full(start_server: StartServer, quick: Path) -> None:
+    server = start_server("--config", quick)
+    server.send(request_of(n_plus_one(1)))
+    server.send(slow(2, "/first"))
+    first = server.line()
+    server.send(slow(3, "/second"))
+    second = server.line()
+    assert json.loads(first)["data"]["endpoint"] == "GET /first"
+    shown = command("events", "--db", server.db, "--format", "json")
+    assert shown == Done(0, f"{first}\n{second}\n".encode(), "")
+    assert server.end() == (0, "", "")
+    assert command("events", "--db", server.db, "--format", "json") == shown
+
+    again = start_server("--config", quick)
+    again.send(slow(4, "/third"))
+    third = again.line()
+    assert json.loads(third)["data"]["endpoint"] == "GET /third"
+    lines = command("events", "--db", again.db).output.decode().splitlines()
+    about = "in orders, SELECT id, total FROM orders WHERE status = ? ORDER BY total: 1.50 s (threshold 1.00 s)."
+    assert [line.partition("Z  ")[2].split(" Urgent")[0].split() for line in lines] == [
+        f"firing critical slow_query GET /{name} {about}".split() for name in ("first", "second", "third")
+    ]
+
+
+def test_following_outlives_servers(start_server: StartServer, quick: Path) -> None:
+    server = start_server("--config", quick)
+    follower = follow("events", "--follow", "--format", "json", "--db", server.db, cwd=server.db.parent)
+    server.send(slow(1, "/first"))
+    assert endpoint_of(follower) == "GET /first"
+    server.end()
+    server = start_server("--config", quick)
+    server.send(slow(2, "/second"))
+    assert endpoint_of(follower) == "GET /second"
+    server.line()
+    server.end(signal.SIGKILL)
+    server = start_server("--config", quick)
+    server.send(slow(3, "/third"))
+    assert endpoint_of(follower) == "GET /third"
+    assert follower.end(signal.SIGINT) == (0, "", "")
+
+
+def test_following_ends_with_its_reader(start_server: StartServer, quick: Path) -> None:
+    server = start_server("--config", quick)
+    server.send(slow(1, "/first"))
+    follower = follow("events", "--follow", "--db", server.db, cwd=server.db.parent)
+    follower.line()
+    assert follower.process.stdout is not None
+    follower.process.stdout.close()
+    follower.process.stdout = None
+    server.send(slow(2, "/second"))
+    assert follower.wait() == (0, "", "")
+
+
+def test_an_event_comes_soon_by_default(start_server: StartServer) -> None:
+    # With the defaults nothing but time brings it out: the store's and the watch's intervals must not add up to much.
+    server = start_server()
+    server.send(slow(1, "/first"))
+    assert endpoint_of(server) == "GET /first"
+
+
+def test_no_store_no_events(tmp_path: Path) -> None:
+    said = "no such store; start `tracelens serve`, name a trace file, or choose another store with --db"
+    for options in ([], ["--follow"]):
+        done = command("events", "--db", tmp_path / "none.duckdb", *options)
+        assert done == Done(4, b"", f"tracelens: {tmp_path}/none.duckdb: {said}\n")
+    assert list(tmp_path.iterdir()) == []
