@@ -122,10 +122,11 @@ def test_every_threshold_is_live(entry: Pass) -> None:
 
 
 def recordings(entry: Pass) -> list[str]:
-    """The bad trace first, then the labelled recordings of other stacks that show the pattern."""
+    """The bad trace and its variants (`bad-*.*`), then the labelled recordings of other stacks that show the pattern."""
+    variants = sorted(str(path) for path in (SAMPLES / entry.name).glob("bad-*.*"))
     labels = json.loads((SAMPLES / "stacks" / "labels.json").read_text(encoding="utf-8"))
     shown = [str(SAMPLES / "stacks" / label["file"]) for label in labels if entry.name in label["expected"]]
-    return [sample(entry, "bad"), *shown]
+    return [sample(entry, "bad"), *variants, *shown]
 
 
 def is_live(entry: Pass, name: str, path: str) -> bool:
