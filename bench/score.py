@@ -2,9 +2,10 @@
 
     python bench/score.py FOLDER [--passes n_plus_one,slow_query] [--wrong]
 
-FOLDER holds `labels.json` and the trace files that it names. Each file is one window, analysed alone. A label's `expected`
-pass counts as found when a finding of it, or of an `acceptable` one, is on the culprit's route and query; a finding that is
-neither expected, acceptable nor optional is a false positive. What `visible_by_kind` says the spans do not show is left out.
+FOLDER holds `labels.json` and the trace files that it names. Each file is one window, analysed alone. A label's
+`expected` pass counts as found when a finding of it, or of an `acceptable` one, is on the culprit's route and query; a
+finding that is neither expected, acceptable nor optional is a false positive. What `visible_by_kind` says the spans do
+not show is left out.
 """
 
 from __future__ import annotations
@@ -12,13 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tracelens
 
@@ -69,7 +67,9 @@ def judge(label: dict[str, Any], findings: tuple[Finding, ...], scored: set[str]
     for finding in findings:
         if finding.pass_name in scored and finding.pass_name not in right:
             score.invented[finding.pass_name] += 1
-            score.wrong.append(f"invented {finding.pass_name:22} {label['file']}: {finding.endpoint}: {finding.subject[:70]}")
+            score.wrong.append(
+                f"invented {finding.pass_name:22} {label['file']}: {finding.endpoint}: {finding.subject[:70]}"
+            )
 
 
 def is_culprit(finding: Finding, label: dict[str, Any], name: str) -> bool:

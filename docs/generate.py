@@ -1,7 +1,7 @@
 """Writes every page that is made from the thing itself, or tells which of them is out of date.
 
-    python docs/generate.py            rewrite docs/passes/*.md and the generated blocks of README.md
-    python docs/generate.py --check    exit with 1 where one of them differs
+python docs/generate.py            rewrite docs/passes/*.md and the generated blocks of README.md
+python docs/generate.py --check    exit with 1 where one of them differs
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
 from tracelens.cli import main as tracelens_command
 from tracelens.passes.registry import Pass, load_passes
 from tracelens.report.pass_page import render_pass_page
 
+ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

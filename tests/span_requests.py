@@ -10,31 +10,27 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 START_NS = 1_760_000_000_000_000_000
 
 
 def any_value(value: Any) -> AnyValue:
     """Return a Python value as an AnyValue; None is the empty one."""
-    match value:
-        case None:
-            return AnyValue()
-        case AnyValue():
-            return value
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-        case bytes():
-            return AnyValue(bytes_value=value)
-        case list():
-            return AnyValue(array_value=ArrayValue(values=map(any_value, value)))
-        case dict():
-            return AnyValue(kvlist_value=KeyValueList(values=key_values(value)))
-    return AnyValue(string_value=value)
+    return _ANY_VALUES[type(value)](value)
+
+
+_ANY_VALUES: dict[type, Callable[[Any], AnyValue]] = {
+    type(None): lambda _: AnyValue(),
+    AnyValue: lambda value: value,
+    bool: lambda value: AnyValue(bool_value=value),
+    int: lambda value: AnyValue(int_value=value),
+    float: lambda value: AnyValue(double_value=value),
+    str: lambda value: AnyValue(string_value=value),
+    bytes: lambda value: AnyValue(bytes_value=value),
+    list: lambda value: AnyValue(array_value=ArrayValue(values=map(any_value, value))),
+    dict: lambda value: AnyValue(kvlist_value=KeyValueList(values=key_values(value))),
+}
 
 
 def key_values(attributes: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[KeyValue]:
@@ -44,7 +40,7 @@ def key_values(attributes: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> lis
 
 def span(number: int, attributes: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), **fields: Any) -> Span:
     """Return a span whose ids and times follow its number; fields replace what it has."""
-    usual = {
+    usual: dict[str, Any] = {
         "trace_id": number.to_bytes(16),
         "span_id": number.to_bytes(8),
         "name": f"span {number}",

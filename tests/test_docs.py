@@ -8,6 +8,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+from click import Context, UsageError
+
+from tracelens.cli import main
 from tracelens.settings import parse_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,10 +37,6 @@ def test_the_readme_s_make_targets_exist() -> None:
 
 
 def test_every_command_has_an_example_that_parses() -> None:
-    from click import Context, UsageError
-
-    from tracelens.cli import main
-
     for name in main.list_commands(Context(main)):
         command = main.get_command(Context(main), name)
         assert command is not None

@@ -31,31 +31,23 @@ def endpoint_of(follower: Follower) -> str:
     return str(json.loads(follower.line())["data"]["endpoint"])
 
 
-def slow(trace: int, route: str) -> bytes:
-    entry, *queries = slow_request(trace)
-    for attribute in entry.attributes:
-        if attribute.key == "http.route":
-            attribute.value.string_value = route
-    return request_of([entry, *queries])
-
-
 def test_events_are_printed_once_and_shown_in_full(start_server: StartServer, quick: Path) -> None:
     server = start_server("--config", quick)
     server.send(request_of(n_plus_one(1)))
-    server.send(slow(2, "/first"))
+    server.send(request_of(slow_request(2, route="/first")))
     first = server.line()
-    server.send(slow(3, "/second"))
+    server.send(request_of(slow_request(3, route="/second")))
     second = server.line()
     assert json.loads(first)["data"]["endpoint"] == "GET /first"
+    assert server.end() == (0, "", "")
     shown = command("events", "--db", server.db, "--format", "json")
     assert shown == Done(0, f"{first}\n{second}\n".encode(), "")
-    assert server.end() == (0, "", "")
-    assert command("events", "--db", server.db, "--format", "json") == shown
 
     again = start_server("--config", quick)
-    again.send(slow(4, "/third"))
+    again.send(request_of(slow_request(4, route="/third")))
     third = again.line()
     assert json.loads(third)["data"]["endpoint"] == "GET /third"
+    again.end()
     lines = command("events", "--db", again.db).output.decode().splitlines()
     about = "in orders, SELECT id, total FROM orders WHERE status = ? ORDER BY total: 1.50 s (threshold 1.00 s)."
     assert [line.partition("Z  ")[2].split(" Urgent")[0].split() for line in lines] == [
@@ -66,37 +58,13 @@ def test_events_are_printed_once_and_shown_in_full(start_server: StartServer, qu
 def test_following_outlives_servers(start_server: StartServer, quick: Path) -> None:
     server = start_server("--config", quick)
     follower = follow("events", "--follow", "--format", "json", "--db", server.db, cwd=server.db.parent)
-    server.send(slow(1, "/first"))
+    server.send(request_of(slow_request(1, route="/first")))
     assert endpoint_of(follower) == "GET /first"
-    server.end()
-    server = start_server("--config", quick)
-    server.send(slow(2, "/second"))
-    assert endpoint_of(follower) == "GET /second"
-    server.line()
     server.end(signal.SIGKILL)
     server = start_server("--config", quick)
-    server.send(slow(3, "/third"))
-    assert endpoint_of(follower) == "GET /third"
+    server.send(request_of(slow_request(2, route="/second")))
+    assert endpoint_of(follower) == "GET /second"
     assert follower.end(signal.SIGINT) == (0, "", "")
-
-
-def test_following_ends_with_its_reader(start_server: StartServer, quick: Path) -> None:
-    server = start_server("--config", quick)
-    server.send(slow(1, "/first"))
-    follower = follow("events", "--follow", "--db", server.db, cwd=server.db.parent)
-    follower.line()
-    assert follower.process.stdout is not None
-    follower.process.stdout.close()
-    follower.process.stdout = None
-    server.send(slow(2, "/second"))
-    assert follower.wait() == (0, "", "")
-
-
-def test_an_event_comes_soon_by_default(start_server: StartServer) -> None:
-    # With the defaults nothing but time brings it out: the store's and the watch's intervals must not add up to much.
-    server = start_server()
-    server.send(slow(1, "/first"))
-    assert endpoint_of(server) == "GET /first"
 
 
 def test_no_store_no_events(tmp_path: Path) -> None:

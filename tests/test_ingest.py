@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from processes import ServerProcess
 
-AT_ONCE = StoreSettings(flush_rows=1)
+AT_ONCE = StoreSettings(flush_interval_s=0.001)
 NEVER = StoreSettings(flush_interval_s=3600, flush_rows=1_000_000)
+UNLIMITED = ReceiverSettings()
 DAMAGED = b"\xff"
 DEADLINE_S = 20.0
 
@@ -46,7 +47,7 @@ class Running:
 
     db: Path
     settings: StoreSettings = AT_ONCE
-    limits: ReceiverSettings = ReceiverSettings()
+    limits: ReceiverSettings = UNLIMITED
 
     def open(self) -> Ingest:
         self.store = Store(self.db)
@@ -92,7 +93,7 @@ class Blocked:
         self._reader = store.reader()
 
     def __enter__(self) -> None:
-        self._reader.run_script("begin; update journal_position set applied_sequence = applied_sequence")
+        self._reader.run_script("begin; update journal_position set applied_sequence = -1")
 
     def __exit__(self, *_: object) -> None:
         self._reader.run_script("rollback")
@@ -209,12 +210,12 @@ def test_what_was_held_is_let_go_whatever_became_of_it(running: Running) -> None
     running.open().start()
     with running.store.reader() as reader:
         reader.run_script("create unique index one_of_each on spans (name)")
-    for number in range(30):
+    for number in range(1, 11):
         # One to store, one repeated, one refused, one empty, one that cannot be stored.
         for body in (one_span(number), one_span(number), b"\xff" * 50, b"", request(span(number, span_id=bytes(8)))):
             eventually(lambda body=body: _is_taken(running.ingest, body))  # type: ignore[misc]
-    eventually(lambda: running.ingest.statistics.set_aside_requests == 30)
-    assert running.names() == expected(*range(30))
+    eventually(lambda: running.ingest.statistics.set_aside_requests == 10)
+    assert running.names() == expected(*range(1, 11))
 
 
 def _is_taken(ingest: Ingest, body: bytes) -> bool:
@@ -365,7 +366,8 @@ def test_a_journal_is_recovered_from_where_the_store_is(running: Running) -> Non
     assert running.names() == expected(2, 3)
 
 
-def test_large_loads_are_stored_in_transactions_of_the_configured_size(running: Running) -> None:
+def test_large_loads_are_stored_in_several_transactions(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracelens.ingest.writer._TRANSACTION_BYTES", 1_000_000)
     running.close()
     running.settings = replace(NEVER, flush_rows=100)
     commits: list[int] = []
@@ -378,12 +380,13 @@ def test_large_loads_are_stored_in_transactions_of_the_configured_size(running: 
         running.limits,
         on_stored=lambda _: commits.append(len(running.names())),
     )
-    futures = [ingest.submit(request(*(span(10 * number + i) for i in range(10)))) for number in range(300)]
+    futures = [ingest.submit(request(*(span(10 * number + i) for i in range(10)))) for number in range(1000)]
     ingest.start()
-    assert [future.result() for future in futures] == [None] * 300
+    assert [future.result() for future in futures] == [None] * 1000
     ingest.stop()
-    assert commits[-1] == 3000
-    assert running.names() == expected(*range(3000))
+    assert len(commits) > 1
+    assert commits[-1] == 10_000
+    assert running.names() == expected(*range(10_000))
 
 
 def test_kills_under_load_lose_and_double_nothing(start_server: Callable[..., ServerProcess]) -> None:

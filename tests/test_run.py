@@ -53,10 +53,9 @@ def service(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_a_program_is_reported(tmp_path: Path, service: Path, protocol: str) -> None:
-    done = tracelens(
+    done = command(
         *("run", "--protocol", protocol, "--format", "json", "--fail-on", "warning"),
         *("--", sys.executable, service, "0"),
-        cwd=tmp_path,
         # What the user has set for another purpose must not win, nor a proxy between the program and us.
         env={
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1",
@@ -66,7 +65,7 @@ def test_a_program_is_reported(tmp_path: Path, service: Path, protocol: str) -> 
             "no_proxy": "example.com",
         },
     )
-    assert (done.code, done.errors) == (1, "done 0\n")
+    assert (done.code, done.errors) == (1, "")
     (finding,) = json.loads(done.output)["findings"]
     assert (finding["pass"], finding["service_name"], finding["occurrences"]) == (
         "n_plus_one",

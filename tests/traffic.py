@@ -66,10 +66,10 @@ def n_plus_one(trace: int, *, repeats: int = 8, start_ns: int = START_NS) -> lis
     return [server_span(trace, duration_ms=10 * len(queries), start_ns=start_ns), *queries]
 
 
-def slow_request(trace: int, *, seconds: float = 1.5, start_ns: int = START_NS) -> list[Span]:
-    """Return a request with one slow query, on a route of its own."""
+def slow_request(trace: int, *, route: str = "/reports", seconds: float = 1.5, start_ns: int = START_NS) -> list[Span]:
+    """Return a request with one slow query."""
     queries = query_spans(trace, [SLOW_QUERY], duration_ms=seconds * 1000, start_ns=start_ns)
-    return [server_span(trace, route="/reports", duration_ms=seconds * 1000 + 5, start_ns=start_ns), *queries]
+    return [server_span(trace, route=route, duration_ms=seconds * 1000 + 5, start_ns=start_ns), *queries]
 
 
 def _span_id(number: int) -> bytes:

@@ -1,10 +1,10 @@
 """tracelens finds N+1 queries, slow queries, missing caches and missed latency objectives in OpenTelemetry traces.
 
-    import tracelens
+import tracelens
 
-    report = tracelens.analyze("traces.jsonl", "more.otlp.pb.gz")
-    for finding in report.findings:
-        print(finding.pass_name, finding.endpoint, finding.subject)
+report = tracelens.analyze("traces.jsonl", "more.otlp.pb.gz")
+for finding in report.findings:
+    print(finding.pass_name, finding.endpoint, finding.subject)
 """
 
 from __future__ import annotations

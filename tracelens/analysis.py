@@ -118,9 +118,7 @@ def _make_table(reader: Reader, declaration: str, rows: Sequence[tuple[object, .
         )
 
 
-def analyse(
-    reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[[str], None] | None = None
-) -> Report:
+def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[[str], None] | None = None) -> Report:
     """Return everything there is to say about the scope.
 
     The same store, settings and scope give an equal report.
@@ -143,7 +141,7 @@ def analyse(
             on_pass(entry.name)
         try:
             folded += [(entry, row) for row in run_pass(reader, entry, thresholds_of(entry, settings, scope))]
-        except Exception:  # one broken pass (a user's, perhaps) must not cost the others
+        except Exception:  # noqa: BLE001  (one broken pass, a user's perhaps, must not cost the others)
             _log.exception("pass %s failed", entry.name)
             failed.append(entry.name)
     folded = [(entry, row) for entry, row in folded if _is_shown(row, scope)]
@@ -204,7 +202,7 @@ def query_statistics(reader: Reader) -> Iterable[QueryStatistics]:
 
 def fingerprint(pass_name: str, service_name: str, endpoint: str, subject: str) -> str:
     """Return a finding's identity, 16 hex digits: the same over runs and windows."""
-    identity = "\0".join((pass_name, service_name, endpoint, subject))
+    identity = f"{pass_name}\0{service_name}\0{endpoint}\0{subject}"
     return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
 
 

@@ -83,7 +83,12 @@ def _item(
     if not judging or not coverage:
         return ChecklistItem(name, "unknown", str(entry["unknown"]))
     blind = sorted(
-        {f"{service.service_name}: {found.why}" for service in coverage for found in service.blind if found.pass_name in judging}
+        {
+            f"{service.service_name}: {found.why}"
+            for service in coverage
+            for found in service.blind
+            if found.pass_name in judging
+        }
     )
     if blind:
         return ChecklistItem(name, "unknown", "; ".join(blind))

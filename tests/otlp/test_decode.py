@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from span_requests import request, span
 
@@ -13,6 +14,9 @@ from tracelens.otlp.decode import decode_requests, span_count
 from tracelens.otlp.reference import SCHEMA, read_batch
 
 from .trace_requests import REQUESTS, small_request
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 GOOD = small_request(1).SerializeToString()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,8 @@ from tracelens.semconv.catalogue import Catalogue
 from tracelens.semconv.normalise import SPANS_SCHEMA, SpanTables, normalise, sampling_weight
 
 if TYPE_CHECKING:
+    import random
+
     from tracelens.semconv.attribute_table import AttributeColumn
 
 TABLE = attribute_table()
@@ -254,7 +255,8 @@ def test_times_of_the_whole_range(start: int, end: int, expected: tuple[int, int
 
 
 def test_enum_values_of_later_versions_are_kept_where_they_fit() -> None:
-    found = rows(span(1, kind=99), span(2, kind=-1), span(3, kind=256, status=Status(code=255)))
+    late: Any = 255
+    found = rows(span(1, kind=99), span(2, kind=-1), span(3, kind=256, status=Status(code=late)))
     assert [(entry["kind"], entry["status_code"]) for entry in found] == [(99, 0), (0, 0), (0, 255)]
 
 

@@ -108,7 +108,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 
 def test_a_memory_limit_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
-    with pytest.raises(StoreError, match="cannot open the store: .*Memory must have a number"):
+    with pytest.raises(StoreError, match=r"cannot open the store: .*Memory must have a number"):
         Store(path, StoreLimits(memory="lots"))
 
 

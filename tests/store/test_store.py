@@ -40,7 +40,7 @@ def store(path: Path) -> Iterator[Store]:
 def a_span(number: int) -> Span:
     return span(
         number,
-        {"db.system": "postgresql", "db.statement": f"select a from t where id = {number}", "k": number},
+        {"db.system": "redis", "db.statement": f"GET user:{number}", "k": number},
         events=[Span.Event(name=f"event {number}"), Span.Event(name="second")],
         links=[Span.Link(trace_id=number.to_bytes(16), span_id=bytes(8))],
     )
@@ -55,8 +55,7 @@ def content(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of every table, sorted."""
     with store.reader() as reader:
         return {
-            name: sorted((tuple(row.values()) for row in reader.rows(f'select * from "{name}"')), key=repr)
-            for name in EVERYTHING
+            name: sorted((tuple(row.values()) for row in reader.rows(f"from {name}")), key=repr) for name in EVERYTHING
         }
 
 
@@ -72,7 +71,7 @@ def test_tables_have_the_columns_that_are_written(store: Store) -> None:
     assert details.links is not None
     written |= {"span_events": details.events.rows.column_names, "span_links": details.links.rows.column_names}
     with store.reader() as reader:
-        assert written == {name: reader.columns(f'select * from "{name}"', {}) for name in EVERYTHING}
+        assert written == {name: reader.columns(f"from {name}", {}) for name in EVERYTHING}
 
 
 def test_what_is_appended_is_read_back(store: Store) -> None:
@@ -88,7 +87,7 @@ def test_what_is_appended_is_read_back(store: Store) -> None:
         texts = reader.rows(
             "select query_text from spans as s join query_texts using (query_text_id) order by s.start_ns"
         )
-    assert [row["query_text"] for row in texts] == [f"select a from t where id = {number}" for number in (1, 2)]
+    assert [row["query_text"] for row in texts] == [f"GET user:{number}" for number in (1, 2)]
 
 
 def test_extreme_values_are_read_back(store: Store) -> None:
@@ -97,7 +96,7 @@ def test_extreme_values_are_read_back(store: Store) -> None:
         span_id=bytes([255] * 8),
         parent_span_id=bytes([255] * 8),
         name="\0" + "é" * 1_000_000,
-        kind=255,
+        kind=255,  # type: ignore[arg-type]
         end_time_unix_nano=2**64 - 1,
         trace_state="ot=th:ffffffffffffff",
         events=[Span.Event(time_unix_nano=2**64 - 1)],
@@ -183,7 +182,7 @@ def test_a_known_text_that_was_forgotten_gets_an_id_of_its_own(path: Path, monke
     store.append([rows(store, *(a_span(number) for number in range(5)))])
     store.close()
     again = Store(path)
-    again.append([rows(again, span(9, {"db.system": "postgresql", "db.statement": "select a from t where id = 0"}))])
+    again.append([rows(again, span(9, {"db.system": "redis", "db.statement": "GET user:0"}))])
     with again.reader() as reader:
         ids = reader.rows("select query_text_id from query_texts order by query_text_id")
     assert [row["query_text_id"] for row in ids] == list(range(6))
@@ -269,9 +268,9 @@ while True:
         assert "invalidated" in str(error) or "checkpoint" in str(error), error
         break
     number += 200
-with pytest.raises(StoreError, match=f"^{path}: the store failed and is opened again when the analyses that read it end$"):
+with pytest.raises(StoreError, match="the store failed and is opened again when the analyses that read it end$"):
     store.append([batch], applied_sequence=number)
-with pytest.raises(StoreError, match=f"^{path}: the store failed and is being opened again; try again$"):
+with pytest.raises(StoreError, match="the store failed and is being opened again; try again$"):
     store.reader()
 reader.close()
 limit(resource.RLIM_INFINITY)
@@ -307,7 +306,7 @@ def test_rows_that_do_not_fit_leave_nothing_behind(store: Store) -> None:
     with pytest.raises(Exception, match="NOT NULL constraint failed: spans") as caught:
         store.append([bad], applied_sequence=1)
     assert not isinstance(caught.value, StoreError)
-    assert content(store) == dict.fromkeys(EVERYTHING, [])
+    assert content(store) == {name: [] for name in EVERYTHING}
     assert store.append([good], applied_sequence=1) == AppendResult(stored=1, duplicates=0)
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -40,28 +40,38 @@ def serve(db: Path, config: Path | None, grpc: str, http: str, ui: str) -> None:
     """
     from tracelens.server import ServeAddresses, Server  # noqa: PLC0415  (each command loads only what it needs)
 
-    stopped = threading.Event()
-
-    def stop(number: int, _frame: object) -> None:
-        stopped.set()
-        signal.signal(number, signal.SIG_DFL)  # the second one ends it at once: what is acknowledged is in the journal
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    server = Server(db, ServeAddresses(grpc, http, ui), shared.settings_of(config), emit=_EventLines().write)
-    server.start()
-    if server.recovered_spans:
-        say(f"recovered {server.recovered_spans:,} spans that were acknowledged before the last stop")
-    say(f"OTLP/gRPC  {server.grpc.address}")
-    say(f"OTLP/HTTP  http://{server.http.address}")
-    say(f"reports    http://{server.ui.address}")
-    say(f"store      {server.db}")
-    stopped.wait()
-    server.stop()
+    with _stop_signals() as stopped:
+        server = Server(db, ServeAddresses(grpc, http, ui), shared.settings_of(config), emit=_EventLines().write)
+        server.start()
+        if server.recovered_spans:
+            say(f"recovered {server.recovered_spans:,} spans that were acknowledged before the last stop")
+        say(f"OTLP/gRPC  {server.grpc.address}")
+        say(f"OTLP/HTTP  http://{server.http.address}")
+        say(f"reports    http://{server.ui.address}")
+        say(f"store      {server.db}")
+        stopped.wait()
+        server.stop()
     # Everything is stored. An analysis that takes long may still run in DuckDB, and must not meet a dying interpreter.
     logging.shutdown()
     sys.stderr.flush()
     os._exit(0)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Yield what Ctrl-C and SIGTERM set. A second one ends the process: what is acknowledged is in the journal."""
+    stopped = threading.Event()
+
+    def stop(number: int, _frame: object) -> None:
+        stopped.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class _EventLines:

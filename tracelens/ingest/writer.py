@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 2.0
 
-_TRANSACTION_BYTES: Final = 128 * 1024 * 1024
+_TRANSACTION_BYTES: Final = 64 * 1024 * 1024
+"""Some 150,000 spans as decoded: a row group of DuckDB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +121,22 @@ class Writer:
             self._thread.join()
 
     def _run(self) -> None:
-        most = self._settings.flush_rows
+        most = _TRANSACTION_BYTES
         while taken := self._next(most):
             try:
                 self._write(taken)
             except Exception as error:  # noqa: BLE001  (the thread must live on: what it holds is acknowledged)
                 self._fail(error)
-                most = max(1, sum(batch.spans for batch in taken) // 2)  # where memory is short, less may fit
+                most = sum(batch.size_bytes for batch in taken) // 2  # where memory is short, less may fit
                 with self._changed:
                     if self._stopping:
                         return
                     self._changed.wait_for(lambda: self._stopping, timeout=_RETRY_S)
             else:
                 self._recover()
-                most = self._settings.flush_rows
+                most = _TRANSACTION_BYTES
 
-    def _next(self, most_spans: int) -> list[AcknowledgedBatch]:
+    def _next(self, most_bytes: int) -> list[AcknowledgedBatch]:
         """Wait until there is something to write, and return a transaction's worth of it, which stays in the queue.
 
         Returns an empty list when everything is stored and no more will come.
@@ -144,12 +145,11 @@ class Writer:
             while not self._is_due():
                 self._changed.wait(self._wait_s())
             taken: list[AcknowledgedBatch] = []
-            spans = size = 0
+            size = 0
             for batch in self._waiting:
-                if taken and (spans >= most_spans or size >= _TRANSACTION_BYTES):
+                if taken and size + batch.size_bytes > most_bytes:
                     break
                 taken.append(batch)
-                spans += batch.spans
                 size += batch.size_bytes
             return taken
 

@@ -19,7 +19,7 @@ periods as (
     r.service_name,
     r.shape,
     r.parameter_hash,
-    r.start_ns - r.first_ns - (r.start_ns - r.first_ns) % (cast($window_s as bigint) * 1000000000) as period_ns,
+    r.start_ns - r.first_ns - (r.start_ns - r.first_ns) % greatest(1, cast($window_s as bigint) * 1000000000) as period_ns,
     min(r.query_shape_id) as query_shape_id,
     count(*) as reads,
     count(distinct r.request_span_id) as requests,
