@@ -2,10 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO_DB := $(VENV)/demo.duckdb
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs snapshots protos bench score clean
+.PHONY: help demo test lint format docs snapshots protos score clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,9 +48,6 @@ protos: $(VENV)/development ## regenerate proto_stubs from its .proto files
 
 score: $(VENV)/development ## recall and precision over labelled recordings: make score TRACES=folder
 	$(BIN)/python bench/score.py $(or $(TRACES),sample_traces/stacks)
-
-bench: $(VENV)/development ## cost of ingest and analysis
-	$(BIN)/python bench/ingest.py
 
 clean: ## remove everything that the targets made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
