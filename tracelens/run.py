@@ -21,7 +21,7 @@ from tracelens.store.database import StoreLimits
 from tracelens.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tracelens.findings import Report
     from tracelens.settings import Settings
@@ -91,24 +91,42 @@ def _environment(own: Mapping[str, str], endpoint: str, protocol: str) -> dict[s
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    try:
-        process = subprocess.Popen(list(command), env=environment, stdout=2)  # noqa: S603  (the user's own command)
-    except OSError as error:
-        raise UsageError(
-            f"{command[0]}: cannot be started: {error.strerror}; write the command as you would without tracelens"
-        ) from error
+    with _passing_on_signals() as started:
+        try:
+            process = subprocess.Popen(list(command), env=environment, stdout=2)  # noqa: S603  (the user's own command)
+        except OSError as error:
+            raise UsageError(
+                f"{command[0]}: cannot be started: {error.strerror}; write the command as you would without tracelens"
+            ) from error
+        started(process)
+        code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _passing_on_signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Outlive Ctrl-C, which a terminal sends to the command too, and pass SIGTERM on: we report on what was sent.
+
+    Yields what to call with the process once it is started; a signal that came before is passed on then.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def pass_on(number: int, _frame: object) -> None:
-        process.send_signal(number)
+        if running:
+            running[0].send_signal(number)
+        else:
+            early.append(number)
 
-    # A terminal sends Ctrl-C to the command too. We outlive it and report on what it sent.
-    previous = [
-        (signal.SIGINT, signal.signal(signal.SIGINT, lambda *_: None)),
-        (signal.SIGTERM, signal.signal(signal.SIGTERM, pass_on)),
-    ]
+    def started(process: subprocess.Popen[bytes]) -> None:
+        running.append(process)
+        for number in early:
+            process.send_signal(number)
+
+    handlers = {signal.SIGINT: lambda *_: None, signal.SIGTERM: pass_on}
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        code = process.wait()
+        yield started
     finally:
-        for number, handler in previous:
+        for number, handler in previous.items():
             signal.signal(number, handler)
-    return code if code >= 0 else 128 - code

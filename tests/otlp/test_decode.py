@@ -34,7 +34,7 @@ def in_a_span(payload: bytes) -> bytes:
     return encoded(1, encoded(2, encoded(2, payload)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(REQUESTS, max_size=3))
 def test_both_decoders_give_equal_columns(requests: list[ExportTraceServiceRequest]) -> None:
     bodies = [message.SerializeToString() for message in requests]
@@ -44,7 +44,7 @@ def test_both_decoders_give_equal_columns(requests: list[ExportTraceServiceReque
     assert decoded.batch.equals(read_batch(bodies))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(REQUESTS, st.data())
 def test_damaged_requests_are_refused_or_read_as_protobuf_reads_them(
     message: ExportTraceServiceRequest, data: st.DataObject

@@ -1,7 +1,5 @@
 """Reports as a shop's services would get them: the values that the snapshots render."""
 
-# ruff: noqa: S106 - a pass_name is no password
-
 from __future__ import annotations
 
 from dataclasses import replace

@@ -374,7 +374,7 @@ ANY_VALUE = st.none() | st.text(max_size=4) | st.integers(-5, 70_000) | st.boole
 ANY_ATTRIBUTES = st.lists(st.tuples(ANY_NAME, ANY_VALUE), max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(ANY_ATTRIBUTES, min_size=1, max_size=6))
 def test_a_row_depends_on_its_span_alone(spans: list[list[tuple[str, Any]]]) -> None:
     together = rows(*[span(number, attributes) for number, attributes in enumerate(spans)])
@@ -384,7 +384,7 @@ def test_a_row_depends_on_its_span_alone(spans: list[list[tuple[str, Any]]]) -> 
     assert together == alone
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ANY_ATTRIBUTES)
 def test_no_value_is_lost(attributes: list[tuple[str, Any]]) -> None:
     whole = row([(f"unknown {number}", value) for number, (_, value) in enumerate(attributes)])

@@ -35,7 +35,7 @@ def list_passes(config: Path | None) -> None:
 @shared.config
 @verbose
 def explain(name: str, config: Path | None) -> None:
-    """Print one pass's page: question, thresholds with their sources, evidence, fix and SQL.
+    """Print a pass's page: question, thresholds, evidence and SQL.
 
     Example: tracelens explain n_plus_one
     """

@@ -34,7 +34,9 @@ _log = logging.getLogger(__name__)
 @click.option("--ui", default="127.0.0.1:4320", show_default=True, metavar="HOST:PORT", help="For our other commands.")
 @verbose
 def serve(db: Path, config: Path | None, grpc: str, http: str, ui: str) -> None:
-    """Receive OTLP, keep every span, analyse continuously, and print escalation events as lines of JSON.
+    """Receive OTLP, keep every span, analyse continuously, escalate.
+
+    Escalation events are printed as lines of JSON. Ctrl-C or SIGTERM stops the server.
 
     Example: tracelens serve --db /var/lib/tracelens/traces.duckdb
     """
@@ -99,7 +101,9 @@ class _EventLines:
 @click.option("--to", metavar="URL", help="Send to this OTLP endpoint: http(s)://host:4318, or grpc://host:4317.")
 @verbose
 def replay(files: tuple[str, ...], db: Path, config: Path | None, to: str | None) -> None:
-    """Load trace FILEs into the store, or send them to an OTLP endpoint. Doing it twice changes nothing.
+    """Load trace FILEs into the store, or send them to an endpoint.
+
+    Doing it twice changes nothing.
 
     Example: tracelens replay --to http://127.0.0.1:4318 traces.jsonl
     """

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(0), help="Findings to show in full on a terminal.")
 @verbose
 def report(selection: Selection, output_format: str, output: Path | None, fail_on: str, limit: int | None) -> None:
-    """Report the findings over the store, or over trace FILEs and directories of them ("-" is standard input).
+    """Report the findings over the store, or over trace FILEs.
+
+    A directory stands for every trace file under it, "-" for standard input.
 
     Example: tracelens report --fail-on critical traces.jsonl
     """
@@ -97,7 +99,10 @@ def run(
     fail_on: str,
     protocol: str,
 ) -> None:
-    """Run COMMAND with its OpenTelemetry exporter pointed at a receiver of our own, then report what it sent.
+    """Run COMMAND and report on the spans that it exports.
+
+    Its OpenTelemetry exporter is pointed at a receiver of our own on a free port. The exit code is COMMAND's where that
+    failed.
 
     Example: tracelens run --fail-on warning -- pytest tests/integration
     """
