@@ -43,11 +43,14 @@ docs: $(VENV)/development ## rewrite generated pages
 snapshots: $(VENV)/development ## rewrite the findings expected of sample_traces
 	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q -n 2 tests/test_passes.py tests/report
 
-protos: $(VENV)/development ## regenerate proto_stubs from its .proto files
-	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --mypy_out=quiet:. proto_stubs/*.proto
+# An old protoc on purpose: what it generates loads on every protobuf from 5.26 on, which newer ones refuse.
+protos: ## regenerate proto_stubs from its .proto files
+	$(PYTHON) -m venv $(VENV)-protos
+	$(VENV)-protos/bin/pip install --quiet grpcio-tools==1.65.5 mypy-protobuf==3.6.0
+	PATH=$(VENV)-protos/bin:$$PATH $(VENV)-protos/bin/python -m grpc_tools.protoc -I . --python_out=. --mypy_out=quiet:. proto_stubs/*.proto
 
 score: $(VENV)/development ## recall and precision over labelled recordings: make score TRACES=folder
 	$(BIN)/python bench/score.py $(or $(TRACES),sample_traces/stacks)
 
 clean: ## remove everything that the targets made
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-protos build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -82,7 +82,7 @@ def test_the_default_file_is_read_where_it_is(tmp_path: Path, monkeypatch: pytes
     assert load_settings(None) == Settings(store=StoreSettings(flush_rows=7))
 
 
-SECTIONS = "escalation, objectives, passes, receiver, store, thresholds"
+SECTIONS = "escalation, objectives, passes, receiver, store, thresholds, waivers"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"errors", "findings", "settings"},
     {"otlp", "semconv", "store", "journal", "ingest", "passes", "advice", "report"},
-    {"receiver", "coverage", "enrichment", "analysis"},
+    {"receiver", "coverage", "enrichment", "analysis", "waivers"},
     {"sources", "escalation", "api", "replay", "run"},
     {"query_api", "server"},
     {"cli", "__main__"},

@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MODEL: Final = ("10_nodes", "20_tree", "30_requests", "40_calls", "45_tables", "50_call_groups")
+MODEL: Final = (
+    "05_call_names", "10_nodes", "20_tree", "30_requests", "40_calls", "45_tables", "50_call_groups",
+    "60_round_trips", "65_waits", "66_write_batches", "67_serial_reads",
+    "70_responses", "71_paged_reads", "72_connections", "73_index_columns", "74_connection_waits", "75_service_loads",
+    "76_read_extents", "77_openings",
+)  # fmt: skip
 """The model's scripts in the order in which they build on each other."""
 
 _EARLIEST_NS: Final = -(2**63) + 1

@@ -147,6 +147,24 @@ class QueryStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class WaivedFinding:
+    """A finding that somebody decided to live with: named with the reason, and kept out of everything else.
+
+    Attributes:
+        expires: the last day of the waiver, as YYYY-MM-DD.
+    """
+
+    fingerprint: str
+    pass_name: str
+    severity: str
+    service_name: str
+    endpoint: str
+    subject: str
+    reason: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What was analysed."""
 
@@ -171,6 +189,7 @@ class Report:
     coverage: tuple[ServiceCoverage, ...]
     checklist: tuple[ChecklistItem, ...]
     top_queries: tuple[QueryStatistics, ...]
+    waived: tuple[WaivedFinding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return exactly what `tracelens report --format json` prints, as plain values."""

@@ -222,7 +222,8 @@ def _asked(body: bytes, own: Settings) -> tuple[Scope, Settings]:
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"/api/report: not understood: {error}") from error
     asked = parse_settings(sections, source="/api/report", folder=Path())
-    return scope, replace(own, thresholds=asked.thresholds, objectives=asked.objectives)
+    # Waivers are the asker's as well, who applies them to the answer.
+    return scope, replace(own, thresholds=asked.thresholds, objectives=asked.objectives, waivers=())
 
 
 def _after(scope: AsgiScope) -> int:

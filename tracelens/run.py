@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from tracelens.receiver.http import OtlpApp
 from tracelens.receiver.http_server import HttpServer
 from tracelens.store.database import StoreLimits
 from tracelens.store.store import Store
+from tracelens.waivers import waive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,7 +54,8 @@ def run_command(command: Sequence[str], settings: Settings, protocol: str) -> tu
         with _receiver(store, settings, folder, protocol) as endpoint:
             exit_code = _run(command, _environment(os.environ, endpoint, protocol))
         with store.reader() as reader:
-            return analyse(reader, settings, Scope(from_files=True)), exit_code
+            report = analyse(reader, settings, Scope(from_files=True))
+        return waive(report, settings.waivers, datetime.now(UTC).date()), exit_code
 
 
 @contextmanager

@@ -243,6 +243,7 @@ def test_a_transaction_that_failed_is_stored_by_the_next_attempt(path: Path) -> 
 CHECKPOINTING = """
 import resource, signal, sys
 from pathlib import Path
+import duckdb
 import pytest
 sys.path[:0] = sys.argv[2:]
 from test_store import a_span, content, rows
@@ -254,10 +255,13 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
+# The store locks its configuration, so a checkpoint that comes soon is asked for on opening.
+connect = duckdb.connect
+duckdb.connect = lambda path, config: connect(path, config=config | {"checkpoint_threshold": "100KB"})
+
 path = Path(sys.argv[1])
 store = Store(path)
 reader = store.reader()
-reader.run_script("set checkpoint_threshold = '100KB'")
 limit(250_000)
 stored = number = 0
 while True:

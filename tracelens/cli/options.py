@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from tracelens.errors import UsageError
-from tracelens.settings import FINDING_SEVERITIES, Settings, load_settings, parse_duration_s
+from tracelens.settings import FINDING_SEVERITIES, Settings, load_settings
+from tracelens.settings.reading import parse_duration_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,12 +6,14 @@ import logging
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.analysis import Scope, analyse
 from tracelens.errors import TracelensError
 from tracelens.escalation.events import event_line, firing_event, open_events, record_event, resolved_event
 from tracelens.escalation.rules import breaches
+from tracelens.waivers import waive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,6 +101,8 @@ class Watch:
         )
         with self._store.reader() as reader:
             report = analyse(reader, self._settings, scope)
+        today = datetime.fromtimestamp(now_ns / _NS_PER_S, UTC).date()
+        report = waive(report, self._settings.waivers, today)
         if not self._stopping.is_set():
             self._tell(breaches(report, limits), now_ns)
         self._record()

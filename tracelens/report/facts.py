@@ -26,6 +26,17 @@ def verdict(report: Report) -> str:
     return f"{', '.join(found) or 'No findings'} in {scope}"
 
 
+def waived(report: Report) -> list[tuple[str, str]]:
+    """Return what was waived, as (`n_plus_one · GET /orders in shop`, `reason, until 2027-01-31`), in order."""
+    return [
+        (
+            f"{finding.pass_name} · {finding.endpoint} in {finding.service_name}",
+            f"{finding.reason}, until {finding.expires}",
+        )
+        for finding in report.waived
+    ]
+
+
 def looked_at(report: Report) -> str:
     """Return what the report rests on: window, traces, spans."""
     summary = report.summary

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Report,
         Scalar,
         ServiceCoverage,
+        WaivedFinding,
     )
 
 __all__ = ["render_json", "report_from_dict", "report_to_dict"]
@@ -58,6 +59,7 @@ def report_to_dict(report: Report) -> dict[str, Any]:
             "findings": {severity: report.count(severity) for severity in reversed(SEVERITIES)},
         },
         "findings": [finding_to_dict(finding) for finding in report.findings],
+        "waived": [_waived(finding) for finding in report.waived],
         "coverage": [_coverage(service) for service in report.coverage],
         "checklist": [_checklist_item(item) for item in report.checklist],
         "top_queries": [query_to_dict(query) for query in report.top_queries],
@@ -101,6 +103,19 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
         },
         "first_seen": timestamp(finding.first_seen_ns),
         "last_seen": timestamp(finding.last_seen_ns),
+    }
+
+
+def _waived(finding: WaivedFinding) -> dict[str, Any]:
+    return {
+        "fingerprint": text(finding.fingerprint),
+        "pass": text(finding.pass_name),
+        "severity": text(finding.severity),
+        "service_name": text(finding.service_name),
+        "endpoint": text(finding.endpoint),
+        "subject": text(finding.subject),
+        "reason": text(finding.reason),
+        "expires": text(finding.expires),
     }
 
 

@@ -30,6 +30,7 @@ from tracelens.findings import (
     ServiceCoverage,
     Snippet,
     Summary,
+    WaivedFinding,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def report_from_dict(document: Mapping[str, object]) -> Report:
         coverage=report.children("coverage", _coverage),
         checklist=report.children("checklist", _checklist_item),
         top_queries=report.children("top_queries", _query),
+        waived=report.children("waived", _waived) if report.has("waived") else (),
     )
 
 
@@ -112,6 +114,9 @@ class _Object:
         place = f"{self._place}.{key}".lstrip(".")
         found = "nothing" if key not in self._values else f"{self._values[key]!r:.60}"
         raise DamagedInputError(f"{place}: should be {expected}, found {found}; is this a tracelens server's answer?")
+
+    def has(self, key: str) -> bool:
+        return key in self._values
 
     def string(self, key: str) -> str:
         value = self._values.get(key)
@@ -222,6 +227,19 @@ def _finding(finding: _Object) -> Finding:
         ),
         first_seen_ns=finding.time_ns("first_seen"),
         last_seen_ns=finding.time_ns("last_seen"),
+    )
+
+
+def _waived(finding: _Object) -> WaivedFinding:
+    return WaivedFinding(
+        fingerprint=finding.string("fingerprint"),
+        pass_name=finding.string("pass"),
+        severity=finding.word("severity", SEVERITIES),
+        service_name=finding.string("service_name"),
+        endpoint=finding.string("endpoint"),
+        subject=finding.string("subject"),
+        reason=finding.string("reason"),
+        expires=finding.string("expires"),
     )
 
 

@@ -13,6 +13,7 @@ from tracelens.report.facts import (
     looked_at,
     text_share,
     verdict,
+    waived,
 )
 from tracelens.report.markdown_text import clip, code, details, fence, html, prose, table
 from tracelens.report.quantities import count, words
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _MARKS: Final = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
 _CHECK_MARKS: Final = {"pass": "[x]", "fail": "[ ] ❌", "unknown": "[ ] ❔"}
 _TOP_QUERIES: Final = 5
+_WAIVED: Final = 20
 _LONGEST_NAME: Final = 120
 _LONGEST_MESSAGE: Final = 600
 _LONGEST_SUBJECT: Final = 4_000
@@ -54,7 +56,12 @@ def render_markdown(report: Report, *, max_characters: int = 60_000) -> str:
     if not report.findings and is_partial(report):
         head.append("**Not a clean bill of health**: see below what could not be seen.")
     overview = _overview(report, third)
-    rest = [*_coverage(report, third // 3), *_checklist(report, third // 3), *_top_queries(report, third // 3)]
+    rest = [
+        *_waived(report),
+        *_coverage(report, third // 3),
+        *_checklist(report, third // 3),
+        *_top_queries(report, third // 3),
+    ]
     room = max_characters - sum(len(block) + 2 for block in (*head, *overview, *rest)) - _LONGEST_NAME
     return "\n\n".join([*head, *overview, *_details(report, room), *rest]) + "\n"
 
@@ -111,6 +118,13 @@ def _finding(number: int, finding: Finding) -> str:
 
 def _value(label: str, text: str) -> str:
     return code(text) if label in {"trace", "code"} or is_query(text) else prose(clip(text, _LONGEST_MESSAGE))
+
+
+def _waived(report: Report) -> list[str]:
+    if not report.waived:
+        return []
+    rows = [f"- {prose(clip(f'{what}: {why}', _LONGEST_MESSAGE))}" for what, why in waived(report)[:_WAIVED]]
+    return [f"#### Waived ({len(report.waived):,})", "\n".join(rows)]
 
 
 def _coverage(report: Report, room: int) -> list[str]:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tracelens.report.facts import blind_spots, caveats, is_partial, looked_at, siblings, text_share, verdict
+from tracelens.report.facts import (
+    blind_spots,
+    caveats,
+    is_partial,
+    looked_at,
+    siblings,
+    text_share,
+    verdict,
+    waived,
+)
 from tracelens.report.layout import Canvas
 from tracelens.report.quantities import count, counted, words
 from tracelens.report.terminal_finding import MARKS, FindingBlocks
@@ -53,6 +62,7 @@ def render_terminal(
         sections = [
             _headline(canvas, report),
             *_findings(canvas, report, _shown_in_full(report, limit, verbose=verbose), verbose=verbose),
+            _waived(canvas, report),
             _coverage(canvas, report, verbose=verbose),
             _checklist(canvas, report, verbose=verbose),
             _top_queries(canvas, report),
@@ -106,6 +116,15 @@ def _findings(canvas: Canvas, report: Report, in_full: int, *, verbose: bool) ->
         hint = f"-v shows {'it' if len(folded) == 1 else 'all of them'} in full."
         lines = [*blocks.rows(folded), *canvas.flow((hint, "dim"), lead=[("  ", "")])]
         yield [canvas.heading(f"{title} ({len(folded)})"), *lines]
+
+
+def _waived(canvas: Canvas, report: Report) -> list[str]:
+    if not report.waived:
+        return []
+    lines = [canvas.heading(f"Waived ({len(report.waived):,})")]
+    for what, why in waived(report):
+        lines += canvas.flow((what, ""), (why, "dim"), lead=[("  ", "")])
+    return lines
 
 
 def _coverage(canvas: Canvas, report: Report, *, verbose: bool) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tracelens.analysis import Scope, analyse
@@ -17,6 +18,7 @@ from tracelens.report.json_reader import report_from_dict
 from tracelens.sources.server_address import ask, running_server
 from tracelens.store.database import StoreLimits
 from tracelens.store.store import Store
+from tracelens.waivers import waive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +68,8 @@ class StoreSource:
     def report(self, scope: Scope) -> Report:
         """Analyse the scope."""
         with self._store.reader() as reader:
-            return analyse(reader, self._settings, scope, self._on_pass)
+            report = analyse(reader, self._settings, scope, self._on_pass)
+        return waive(report, self._settings.waivers, datetime.now(UTC).date())
 
     def events(self, after: int) -> list[tuple[int, dict[str, Any]]]:
         """Return escalation events numbered above `after`."""
@@ -96,7 +99,8 @@ class ServerSource:
             "thresholds": self._settings.thresholds,
             "objectives": [asdict(objective) for objective in self._settings.objectives],
         }
-        return report_from_dict(ask(self._address.ui, "/api/report", {"scope": asdict(scope), "settings": settings}))
+        answer = ask(self._address.ui, "/api/report", {"scope": asdict(scope), "settings": settings})
+        return waive(report_from_dict(answer), self._settings.waivers, datetime.now(UTC).date())
 
     def events(self, after: int) -> list[tuple[int, dict[str, Any]]]:
         """Return escalation events numbered above `after`."""

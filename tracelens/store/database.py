@@ -71,6 +71,9 @@ def connect(path: Path | None, limits: StoreLimits) -> duckdb.DuckDBPyConnection
         with explained(path, "open"):
             _migrate(connection, path)
             run_script(connection, read_sql("macros.sql"))
+            # Passes are SQL, and some are not ours: none reads a file or opens a connection, and none can undo this.
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
     except BaseException:
         connection.close()
         raise

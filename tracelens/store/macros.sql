@@ -19,19 +19,95 @@ create or replace macro attribute(attributes, name) as list_filter(attributes, l
 -- Names of attributes in an attribute list.
 create or replace macro attribute_names(attributes) as list_transform(attributes, lambda a: a.key);
 
+-- Sum of milliseconds that does not depend on the order of adding, as a sum of floating-point numbers would.
+create or replace macro sum_ms(ms) as cast(sum(cast(ms as decimal(18, 3))) as double);
+
 create or replace macro as_ms(ns) as round(ns / 1e6, 3);
 
 -- Whether an operation without query text reads, by its name: document stores and key-value stores name their operations so.
 create or replace macro is_reading(operation) as matches(
   operation,
-  '(?i)^[a-z0-9_.$ ]*\b(select|find|findone|find_one|get|getitem|batchgetitem|query|scan|aggregate|count|distinct|search|mget)\b'
+  '(?i)^[a-z0-9_.$ ]*\b(select|find|findone|find_one|get|getitem|batchgetitem|query|scan|aggregate|count|distinct|search'
+  || '|mget|gets|hget|hgetall|hmget|exists|smembers|sismember|scard|zrange|zscore|lrange|llen|ttl|strlen)\b'
 );
 
+-- A number that equal texts share.
+create or replace macro text_hash(x) as case when x is not null then cast(hash(x) >> 1 as bigint) end;
+
 -- The part of a URL that names the resource: ids in the path become {id}, the query goes.
+-- An id is a segment of digits, a UUID or hex, digits after a separator (`order-17`), an address, or has three digits;
+-- `v1` and `oauth2` are none.
 create or replace macro url_path_template(path) as replace_all(
-  replace_all(regexp_replace(path, '[?#].*$', ''), '/([0-9]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,})(?:\b)', '/{id}'),
-  '/[^/]*[0-9]{5,}[^/]*', '/{id}'
+  regexp_replace(path, '[?#].*$', ''),
+  '/(?:[0-9][^/]*|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[^/]*[-_:~=][0-9][^/]*'
+  || '|[^/]*[0-9][^/]*[0-9][^/]*[0-9][^/]*|[^/]+@[^/]+)',
+  '/{id}'
 );
+
+-- The same as the route that served it writes them: `/users/:id`, `/users/<int:pk>`.
+create or replace macro route_template(route) as '/' || ltrim(replace_all(route, ':\w+|\{[^}]*\}|<[^>]*>', '{id}'), '/');
+
+-- The path of a URL, with its query; and all that is known of it.
+create or replace macro url_path_of(url_full, url_path) as coalesce(replace_all(url_full, '^[a-z]+://[^/]*', ''), url_path, '');
+create or replace macro full_url(url_full, url_path, url_query) as coalesce(
+  url_full, url_path || coalesce('?' || nullif(url_query, ''), '')
+);
+
+-- The same; null where the query is hidden, as .NET's instrumentation does (`?*`).
+create or replace macro visible_url(url_full, url_path, url_query) as case
+  when not matches(full_url(url_full, url_path, url_query), '\?\*$') then full_url(url_full, url_path, url_query)
+end;
+
+-- A URL without what asks for one page of a list.
+create or replace macro without_page(url) as replace_all(
+  replace_all(url, '\?', '&'),
+  '(?i)&(page|page_?no|page_?num(ber)?|page_?token|page_?index|page_?size|per_?page|limit|offset|skip|start|starting_?after'
+  || '|start_?at|after|before|cursor|since|since_id|marker|next|next_?token|continuation(-?token)?|scroll_id|part_?number)'
+  || '(%5B[a-z]+%5D|\[[a-z]+\])?=[^&#]*|/page/[0-9]+',
+  ''
+);
+
+-- The last id that a URL names, in its path or as `…id=`; null where it names none.
+create or replace macro url_id(url) as nullif(coalesce(
+  nullif(regexp_extract(url, '(?i)[?&][a-z_-]*id=([^&#]+)', 1), ''),
+  regexp_extract(
+    replace_all(url, '^[a-z]+://[^/]*|[?#].*$', ''), '.*/([0-9][^/]*|[^/]*[-_:~=][0-9][^/]*|[0-9a-fA-F-]{16,})', 1
+  )
+), '');
+
+-- What a cache command's shape says of the key; `?` where it is masked.
+create or replace macro key_template(shape) as regexp_extract(shape, '^\S+ (\S+)', 1);
+
+-- The attributes that describe HTTP headers, request's and response's.
+create or replace macro header_attributes(attributes) as list_filter(
+  attributes, lambda a: matches(a.key, '^http\.re[a-z]+\.header\.')
+);
+
+-- Whether an attribute list has a name like this; the value of the first that has.
+create or replace macro has_attribute(attributes, pattern) as len(list_filter(attributes, lambda a: matches(a.key, pattern))) > 0;
+create or replace macro attribute_like(attributes, pattern) as list_filter(
+  attributes, lambda a: matches(a.key, pattern)
+)[1].value;
+
+-- How often a pattern occurs in a text.
+create or replace macro count_matches(x, pattern) as len(regexp_extract_all(x, pattern));
+
+-- The number that a pattern's group finds in a text; null where there is none. At most 18 digits, so that it fits.
+create or replace macro number_in(x, pattern) as cast(nullif(regexp_extract(x, pattern, 1), '') as bigint);
+
+-- Paths that machines ask for, to be answered anew each time: health checks, metrics.
+create or replace macro is_probe_path(path) as matches(
+  path,
+  '(?i)^/(ping|status|up|live|ready|alive|version|favicon\.ico)/?([?#]|$)'
+  || '|/(_?health[a-z_-]*|livez|liveness|readyz|readiness|heartbeat|metrics|prometheus)'
+  || '(/(live|ready|startup|check|ping|db)[a-z]*)?/?([?#]|$)'
+  || '|/actuator/'
+);
+
+-- Whether a shape's filter compares a column with this operator.
+create or replace macro has_operator(filter_columns, operator_name) as len(list_filter(
+  filter_columns, lambda f: f.operator = operator_name
+)) > 0;
 
 -- Ids in hex, at the edge only.
 create or replace macro trace_hex(id) as replace(cast(id as varchar), '-', '');

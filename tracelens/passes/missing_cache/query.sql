@@ -25,7 +25,7 @@ periods as (
     count(distinct r.request_span_id) as requests,
     min(r.start_ns) as from_ns,
     max(r.start_ns) as to_ns,
-    sum(r.duration_ms) as total_ms,
+    sum_ms(r.duration_ms) as total_ms,
     max(r.duration_ms) as longest_ms,
     argmax(r.endpoint, (r.start_ns, r.endpoint)) as endpoint
   from reads as r
@@ -51,7 +51,7 @@ select
   r.trace_id,
   r.request_span_id,
   ordered_list(r.span_id, r.start_ns) as offender_span_ids,
-  sum(r.duration_ms) * max(1.0 - u.longest_ms / greatest(u.total_ms, u.longest_ms)) as avoidable_ms,
+  sum_ms(r.duration_ms) * max(1.0 - u.longest_ms / greatest(u.total_ms, u.longest_ms)) as avoidable_ms,
   'certain' as confidence,
   case when max(u.total_ms - u.longest_ms) >= $warning_above_ms then 'warning' else 'info' end as severity,
   max(u.reads) as reads,

@@ -20,7 +20,7 @@ select
   r.trace_id,
   r.request_span_id,
   ordered_list(r.request_span_id, r.start_ns) as offender_span_ids,
-  sum(r.duration_ms - e.objective_ms) as avoidable_ms,
+  sum_ms(r.duration_ms - e.objective_ms) as avoidable_ms,
   'certain' as confidence,
   max(e.p95_ms) as p95_ms,
   max(e.objective_ms) as objective_ms,

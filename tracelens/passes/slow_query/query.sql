@@ -20,7 +20,7 @@ select
   c.trace_id,
   c.request_span_id,
   ordered_list(c.span_id, c.start_ns) as offender_span_ids,
-  sum(greatest(0, c.duration_ms - $healthy_ms)) as avoidable_ms,
+  sum_ms(greatest(0, c.duration_ms - $healthy_ms)) as avoidable_ms,
   'certain' as confidence,
   case when max(s.slowest_ms) > $critical_ms then 'critical' else 'warning' end as severity,
   max(s.slowest_ms) as slowest_ms,

@@ -19,7 +19,7 @@ from tracelens.report.html.finding import finding_entry
 from tracelens.report.html.marks import mark, sprite
 from tracelens.report.html.markup import Markup, lines, listing, tag
 from tracelens.report.html.query import code_block
-from tracelens.report.html.sections import checklist, coverage, section, top_queries
+from tracelens.report.html.sections import checklist, coverage, section, top_queries, waived
 from tracelens.report.quantities import counted
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def render_html(report: Report) -> str:
     All that came in with spans is shown as text: see `markup`.
     """
     if _has_data(report):
-        sections = [_findings(report), coverage(report), checklist(report), top_queries(report)]
+        sections = [_findings(report), waived(report), coverage(report), checklist(report), top_queries(report)]
     else:
         sections = [_start_here()]
     body = tag(

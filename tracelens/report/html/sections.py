@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from tracelens.report import facts
 from tracelens.report.facts import blind_spots, caveats, text_share
 from tracelens.report.html.marks import bar, mark
 from tracelens.report.html.markup import Content, Markup, joined, listing, prose, tag
@@ -26,6 +27,14 @@ def section(name: str, title: str, *content: Content, note: Content = None) -> M
     """Return a section with its heading, which links to it."""
     heading = tag("h2", title, tag("span", note, class_="note") if note else None, id=f"{name}-title")
     return tag("section", heading, *content, id=name, aria_labelledby=f"{name}-title")
+
+
+def waived(report: Report) -> Markup | None:
+    """Return the findings that somebody decided to live with, and why; None where there are none."""
+    if not report.waived:
+        return None
+    entries = [tag("span", prose(what), ": ", prose(why)) for what, why in facts.waived(report)]
+    return section("waived", "Waived", listing("ul", entries, class_="notes"))
 
 
 def coverage(report: Report) -> Markup:

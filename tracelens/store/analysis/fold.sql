@@ -14,9 +14,9 @@ totals as (
     r.service_name,
     r.endpoint,
     r.subject,
-    sum(coalesce(q.weight, 1)) as requests,
-    sum(coalesce(q.weight, 1) * len(r.offender_span_ids)) as spans,
-    sum(coalesce(q.weight, 1) * r.avoidable_ms) as avoidable_ms,
+    sum_ms(coalesce(q.weight, 1)) as requests,
+    sum_ms(coalesce(q.weight, 1) * len(r.offender_span_ids)) as spans,
+    sum_ms(coalesce(q.weight, 1) * r.avoidable_ms) as avoidable_ms,
     -- 'certain' sorts before 'likely': one certain occurrence makes the finding certain.
     min(r.confidence) as confidence,
     max(case r.severity when 'critical' then 2 when 'warning' then 1 else 0 end) as severity_rank,
@@ -35,7 +35,7 @@ percentiles as (
     t.subject,
     q(q.duration_ms, 0.95) as endpoint_p95_ms,
     q(greatest(0, q.duration_ms - coalesce(r.gained_ms, 0)), 0.95) as endpoint_p95_if_fixed_ms,
-    sum(coalesce(r.gained_ms, 0)) / greatest(sum(q.duration_ms), 0.001) as endpoint_share
+    sum_ms(coalesce(r.gained_ms, 0)) / greatest(sum_ms(q.duration_ms), 0.001) as endpoint_share
   from totals as t
   inner join requests as q on t.service_name = q.service_name and t.endpoint = q.endpoint
   left join row_impact as r

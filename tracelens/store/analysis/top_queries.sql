@@ -3,10 +3,10 @@ select
   c.shape as query_shape,
   coalesce(c.db_system, '') as db_system,
   count(*) as calls,
-  sum(c.duration_ms) / count(*) as mean_ms,
+  sum_ms(c.duration_ms) / count(*) as mean_ms,
   q(c.duration_ms, 0.95) as p95_ms,
   max(c.duration_ms) as max_ms,
-  sum(c.duration_ms) as total_ms,
+  sum_ms(c.duration_ms) as total_ms,
   list_sort(list(distinct c.endpoint)) as endpoints
 from calls as c
 where c.family in ('db', 'cache')

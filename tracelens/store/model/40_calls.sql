@@ -108,6 +108,17 @@ left join query_texts as t on s.query_text_id = t.query_text_id
 where f.folds = 'outer'
 group by f.trace_id, f.inner_id;
 
+-- The route of the service that answered an HTTP call names it where its URL does not look like a template of one:
+-- `/users/alice` is `/users/{id}`.
+create or replace temp table answering_routes as
+select
+  s.trace_id,
+  s.parent_span_id,
+  min(route_template(s.http_route)) as route
+from spans as s
+where s.kind = 2 and s.parent_span_id is not null and matches(s.http_route, ':\w|\{|<')
+group by s.trace_id, s.parent_span_id;
+
 create or replace temp table calls as
 select
   c.trace_id,
@@ -128,27 +139,38 @@ select
     when 'cache' then coalesce(h.query_shape, s.db_operation, s.name)
     when 'rpc' then coalesce(s.rpc_method, s.name)
     when 'messaging' then coalesce(s.messaging_destination, s.name)
-    else s.http_method || ' ' || coalesce(
+    else coalesce(s.http_method, s.name) || ' ' || coalesce(
         s.url_template,
-        coalesce(s.server_address, '')
-        || url_path_template(coalesce(replace_all(s.url_full, '^[a-z]+://[^/]*', ''), s.url_path, ''))
+        coalesce(s.server_address, nullif(regexp_extract(s.url_full, '^[a-z]+://([^/:?#]+)', 1), ''), '')
+        || case
+          when u.route is not null and position('{id}' in url_path_template(url_path_of(s.url_full, s.url_path))) = 0 then u.route
+          else url_path_template(url_path_of(s.url_full, s.url_path))
+        end
       )
   end as shape,
   coalesce(
     case when h.statement is not null and h.statement <> 'other' then h.statement end,
     lower(regexp_extract(coalesce(s.db_operation, s.http_method, ''), '^\w+'))
   ) as statement,
-  coalesce(h.is_read, is_reading(coalesce(s.db_operation, s.name))) as is_read,
+  case c.family
+    when 'http' then s.http_method in ('GET', 'HEAD', 'OPTIONS', 'QUERY')
+    when 'rpc' then is_reading_procedure(coalesce(s.rpc_method, s.name))
+    when 'messaging' then false
+    else coalesce(h.is_read, is_reading(coalesce(s.db_operation, s.name)))
+  end as is_read,
   h.single_row_lookup,
   t.query_text_id is not null as has_text,
   coalesce(t.truncated, false) as is_truncated,
-  case when not coalesce(t.truncated, false) then coalesce(s.parameter_hash, t.parameter_hash, f.parameter_hash) end
-    as parameter_hash,
+  case
+    -- A URL is an HTTP call's parameters.
+    when c.family = 'http' then text_hash(visible_url(s.url_full, s.url_path, s.url_query))
+    when not coalesce(t.truncated, false) then coalesce(s.parameter_hash, t.parameter_hash, f.parameter_hash)
+  end as parameter_hash,
   c.start_ns,
   c.end_ns,
   as_ms(c.end_ns - c.start_ns) as duration_ms,
   s.status_code = 2 as is_error,
-  coalesce(s.batch_size, t.value_rows, 1) as batch_size,
+  coalesce(s.batch_size, s.message_count, t.value_rows, 1) as batch_size,
   s.returned_rows,
   n.scope_name,
   o.scope_name as orm_scope_name,
@@ -163,6 +185,7 @@ left join query_shapes as h on c.query_shape_id = h.query_shape_id
 left join known_scopes as n on c.scope_id = n.scope_id
 left join outer_facts as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
 left join known_scopes as o on f.scope_id = o.scope_id
+left join answering_routes as u on c.family = 'http' and c.trace_id = u.trace_id and c.span_id = u.parent_span_id
 where not exists (
     select 1
     from folded as d

@@ -110,7 +110,7 @@ grouped as (
     max(o.end_ns) as last_end_ns,
     as_ms(sum(greatest(0, o.end_ns - greatest(o.start_ns, coalesce(o.busy_until_ns, o.start_ns))))) as covered_ms,
     max(o.duration_ms) as longest_ms,
-    sum(o.duration_ms) as total_ms,
+    sum_ms(o.duration_ms) as total_ms,
     max(o.batch_size) as batch_size,
     max(o.is_orm) as has_orm
   from ordered as o

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tracelens.errors import UsageError
 from tracelens.findings import SEVERITIES
+from tracelens.settings.reading import (
+    read_number,
+    read_section,
+    read_table,
+    read_texts,
+    require_known,
+)
+
+if TYPE_CHECKING:
+    from datetime import date
 
 DEFAULT_CONFIG: Final = Path("tracelens.toml")
 
 FINDING_SEVERITIES: Final = (*SEVERITIES, "never")
 """From which severity on findings count: `--fail-on` and `escalation.finding_severity`."""
 
-_SECTIONS: Final = ("escalation", "objectives", "passes", "receiver", "store", "thresholds")
+_SECTIONS: Final = ("escalation", "objectives", "passes", "receiver", "store", "thresholds", "waivers")
 _SIZE: Final = re.compile(r"\d+(\.\d+)? ?(B|[KMGT]i?B)", re.IGNORECASE)
-
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS_PER_UNIT: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 _Section = TypeVar("_Section")
 
@@ -33,6 +39,27 @@ class Objective:
     service: str
     endpoint: str
     p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Findings to live with until a day: those that match all of what is given, and something has to be given.
+
+    Attributes:
+        reason: why; shown wherever the finding would have been.
+        expires: the last day on which it holds.
+        fingerprint: the finding's.
+        pass_name: of the finding; in the file, `pass`.
+        service: regular expression, matched whole.
+        endpoint: regular expression, matched whole.
+    """
+
+    reason: str
+    expires: date
+    fingerprint: str = ""
+    pass_name: str = ""
+    service: str = ""
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +119,13 @@ class Settings:
         thresholds: pass name to threshold name to value, where it differs from the pass's default.
         objectives: latency objectives of their own for some endpoints.
         pass_folders: folders with users' own passes.
+        waivers: findings to live with.
     """
 
     thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     objectives: tuple[Objective, ...] = ()
     pass_folders: tuple[Path, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
     store: StoreSettings = field(default_factory=StoreSettings)
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
     escalation: EscalationSettings = field(default_factory=EscalationSettings)
@@ -136,19 +165,20 @@ def parse_settings(document: dict[str, Any], *, source: str, folder: Path) -> Se
     """
     try:
         for name in document:
-            _known(name, _SECTIONS, f"section [{name}]")
+            require_known(name, _SECTIONS, f"section [{name}]")
         return Settings(
             thresholds={
                 pass_name: {
-                    name: _number(value, f"thresholds.{pass_name}.{name}")
-                    for name, value in _table(section, f"thresholds.{pass_name}").items()
+                    name: read_number(value, f"thresholds.{pass_name}.{name}")
+                    for name, value in read_table(section, f"thresholds.{pass_name}").items()
                 }
-                for pass_name, section in _table(document.get("thresholds", {}), "thresholds").items()
+                for pass_name, section in read_table(document.get("thresholds", {}), "thresholds").items()
             },
             objectives=_objectives(document.get("objectives", [])),
             pass_folders=_pass_folders(document.get("passes", {}), folder),
+            waivers=_waivers(document.get("waivers", [])),
             store=_store(document.get("store", {})),
-            receiver=_section(ReceiverSettings, document.get("receiver", {}), "receiver"),
+            receiver=read_section(ReceiverSettings, document.get("receiver", {}), "receiver"),
             escalation=_escalation(document.get("escalation", {})),
         )
     except ValueError as error:
@@ -156,108 +186,59 @@ def parse_settings(document: dict[str, Any], *, source: str, folder: Path) -> Se
 
 
 def _objectives(entries: Any) -> tuple[Objective, ...]:
+    return tuple(_patterned(Objective, entry, where) for where, entry in _entries(entries, "objectives"))
+
+
+def _waivers(entries: Any) -> tuple[Waiver, ...]:
+    waivers = []
+    for where, entry in _entries(entries, "waivers"):
+        # `pass` is Python's word, and the one that users know.
+        named = {"pass_name" if name == "pass" else name: value for name, value in read_table(entry, where).items()}
+        waiver = _patterned(Waiver, named, where)
+        if not waiver.reason:
+            raise ValueError(f"{where}.reason must say why")
+        if not (waiver.fingerprint or waiver.pass_name or waiver.service or waiver.endpoint):
+            raise ValueError(f"{where} must name a fingerprint, a pass, a service or an endpoint")
+        waivers.append(waiver)
+    return tuple(waivers)
+
+
+def _entries(entries: Any, name: str) -> list[tuple[str, Any]]:
     if not isinstance(entries, list):
-        raise ValueError("objectives must be a list: write [[objectives]]")  # noqa: TRY004  (a bad value like others)
-    objectives = tuple(_section(Objective, entry, f"objectives[{number}]") for number, entry in enumerate(entries))
-    for number, objective in enumerate(objectives):
-        for name, pattern in (("service", objective.service), ("endpoint", objective.endpoint)):
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(
-                    f"objectives[{number}].{name} {pattern!r} must be a regular expression: {error}"
-                ) from error
-    return objectives
+        raise ValueError(f"{name} must be a list: write [[{name}]]")  # noqa: TRY004  (a bad value like others)
+    return [(f"{name}[{number}]", entry) for number, entry in enumerate(entries)]
+
+
+def _patterned(kind: type[_Section], entry: Any, where: str) -> _Section:
+    """Return a section whose `service` and `endpoint` are regular expressions."""
+    section = read_section(kind, entry, where)
+    for name in ("service", "endpoint"):
+        pattern = getattr(section, name)
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{where}.{name} {pattern!r} must be a regular expression: {error}") from error
+    return section
 
 
 def _pass_folders(section: Any, folder: Path) -> tuple[Path, ...]:
-    entries = _table(section, "passes")
+    entries = read_table(section, "passes")
     for name in entries:
-        _known(name, ("folders",), f"setting passes.{name}")
-    return tuple(folder / entry for entry in _texts(entries.get("folders", []), "passes.folders"))
+        require_known(name, ("folders",), f"setting passes.{name}")
+    return tuple(folder / entry for entry in read_texts(entries.get("folders", []), "passes.folders"))
 
 
 def _store(section: Any) -> StoreSettings:
-    settings = _section(StoreSettings, section, "store")
+    settings = read_section(StoreSettings, section, "store")
     if not _SIZE.fullmatch(settings.memory_limit):
         raise ValueError(f"store.memory_limit {settings.memory_limit!r} must be a size such as '2GiB' or '512MB'")
     return settings
 
 
 def _escalation(section: Any) -> EscalationSettings:
-    settings = _section(EscalationSettings, section, "escalation")
+    settings = read_section(EscalationSettings, section, "escalation")
     if settings.finding_severity not in FINDING_SEVERITIES:
         raise ValueError(
             f"escalation.finding_severity {settings.finding_severity!r} must be one of {', '.join(FINDING_SEVERITIES)}"
         )
     return settings
-
-
-def parse_duration_s(text: str) -> float:
-    """Return the seconds of a duration such as `15m`, `1h30m` or `500ms`.
-
-    Raises:
-        ValueError: the text is no duration.
-    """
-    parts = _DURATION.findall(text.strip())
-    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
-        raise ValueError(f"{text!r} is not a duration such as 30s, 15m or 1h30m")
-    return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
-
-
-def _section(kind: type[_Section], section: Any, where: str) -> _Section:
-    """Return a settings dataclass of a TOML table; names in `_s` or `_ms` may be given as a duration text."""
-    expected = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]  # only dataclasses are passed
-    values: dict[str, Any] = {}
-    for name, value in _table(section, where).items():
-        _known(name, tuple(sorted(expected)), f"setting {where}.{name}")
-        values[name] = _value(value, str(expected[name].type), f"{where}.{name}")
-    for name, entry in expected.items():
-        if name not in values and entry.default is MISSING:
-            raise ValueError(f"{where}.{name} is missing")
-    return kind(**values)
-
-
-def _known(name: str, known: tuple[str, ...], what: str) -> None:
-    if name not in known:
-        raise ValueError(f"unknown {what}; known are {', '.join(known)}")
-
-
-def _value(value: Any, kind: str, where: str) -> Any:
-    if kind == "float":
-        return _duration(value, where) if isinstance(value, str) else _number(value, where)
-    if kind == "int":
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{where} must be a whole number above 0")
-        return value
-    if kind.startswith("tuple"):
-        return _texts(value, where)
-    if not isinstance(value, str):
-        raise ValueError(f"{where} must be a text in quotes")  # noqa: TRY004  (a bad value like others)
-    return value
-
-
-def _duration(text: str, where: str) -> float:
-    try:
-        seconds = parse_duration_s(text)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
-    return seconds * 1000 if where.endswith("_ms") else seconds
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-        raise ValueError(f"{where} must be a number, 0 or more")
-    return float(value)
-
-
-def _table(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{where} must be a table: write [{where}]")  # noqa: TRY004  (a bad value like others)
-    return value
-
-
-def _texts(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise ValueError(f"{where} must be a list of texts")
-    return tuple(value)
