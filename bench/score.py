@@ -4,8 +4,7 @@
 
 FOLDER holds `labels.json` and the trace files that it names. Each file is one window, analysed alone. A label's
 `expected` pass counts as found when a finding of it, or of an `acceptable` one, is on the culprit's route and query; a
-finding that is neither expected, acceptable nor optional is a false positive. What `visible_by_kind` says the spans do
-not show is left out.
+finding of a pass in `must_not` is a false positive. What `visible_by_kind` says the spans do not show is left out.
 """
 
 from __future__ import annotations
@@ -22,6 +21,13 @@ import tracelens
 
 if TYPE_CHECKING:
     from tracelens.findings import Finding
+
+
+# Passes whose subject is a query shape, which is what a label's pattern describes.
+ABOUT_QUERIES = {
+    "n_plus_one", "repeated_query", "missing_cache", "slow_query", "missing_index", "offset_pagination", "over_fetching",
+    "single_row_writes",
+}  # fmt: skip
 
 
 @dataclass
@@ -63,13 +69,11 @@ def judge(label: dict[str, Any], findings: tuple[Finding, ...], scored: set[str]
         elif visible.get(name, True):
             score.missed[name] += 1
             score.wrong.append(f"missed   {name:22} {label['file']}")
-    right = {*label["expected"], *label["acceptable"], *label["optional"]}
     for finding in findings:
-        if finding.pass_name in scored and finding.pass_name not in right:
+        if finding.pass_name in scored and finding.pass_name in label["must_not"]:
             score.invented[finding.pass_name] += 1
-            score.wrong.append(
-                f"invented {finding.pass_name:22} {label['file']}: {finding.endpoint}: {finding.subject[:70]}"
-            )
+            where = f"{finding.endpoint}: {finding.subject[:70]}"
+            score.wrong.append(f"invented {finding.pass_name:22} {label['file']}: {where}")
 
 
 def is_culprit(finding: Finding, label: dict[str, Any], name: str) -> bool:
@@ -79,7 +83,9 @@ def is_culprit(finding: Finding, label: dict[str, Any], name: str) -> bool:
     if route and normal_route(route) not in normal_route(finding.endpoint):
         return False
     pattern = culprit.get("query_regex") or culprit.get("pattern")
-    return not pattern or finding.pass_name == "p95_breach" or bool(re.search(pattern, finding.subject, re.IGNORECASE))
+    if not pattern or finding.pass_name not in ABOUT_QUERIES:
+        return True
+    return bool(re.search(pattern, finding.subject, re.IGNORECASE))
 
 
 def normal_route(route: str) -> str:

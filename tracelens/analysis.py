@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MODEL: Final = (
-    "05_call_names", "10_nodes", "20_tree", "30_requests", "40_calls", "45_tables", "50_call_groups",
+    "00_configured", "05_call_names", "10_nodes", "20_tree", "30_requests", "40_calls", "45_tables", "50_call_groups",
     "60_round_trips", "65_waits", "66_write_batches", "67_serial_reads",
     "70_responses", "71_paged_reads", "72_connections", "73_index_columns", "74_connection_waits", "75_service_loads",
     "76_read_extents", "77_openings",
@@ -95,14 +95,14 @@ def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:
 def build_model(reader: Reader, settings: Settings, scope: Scope) -> None:
     """Make the relations that passes read, for the scope's window, as the reader's own temporary tables."""
     roles, orm_patterns = span_role_rows()
-    _make_table(reader, "span_roles (role varchar, pattern varchar)", roles)
-    _make_table(reader, "orm_scopes (pattern varchar)", [(pattern,) for pattern in orm_patterns])
-    _make_table(
-        reader,
-        "objectives (service_pattern varchar, endpoint_pattern varchar, objective_ms double)",
-        [(f"^(?:{entry.service})$", f"^(?:{entry.endpoint})$", entry.p95_ms) for entry in settings.objectives],
-    )
+    objectives = settings.objectives
     parameters = {
+        "roles": [role for role, _ in roles],
+        "role_patterns": [pattern for _, pattern in roles],
+        "orm_patterns": orm_patterns,
+        "objective_services": [f"^(?:{entry.service})$" for entry in objectives],
+        "objective_endpoints": [f"^(?:{entry.endpoint})$" for entry in objectives],
+        "objectives_ms": [entry.p95_ms for entry in objectives],
         "start_ns": _EARLIEST_NS if scope.start_ns is None else scope.start_ns,
         "end_ns": _LATEST_NS if scope.end_ns is None else scope.end_ns,
         "received_since_ns": _EARLIEST_NS if scope.received_since_ns is None else scope.received_since_ns,
@@ -110,17 +110,6 @@ def build_model(reader: Reader, settings: Settings, scope: Scope) -> None:
     }
     for name in MODEL:
         reader.run_file(f"model/{name}.sql", parameters)
-
-
-def _make_table(reader: Reader, declaration: str, rows: Sequence[tuple[object, ...]]) -> None:
-    name = declaration.split(" ", 1)[0]
-    reader.run_script(f"create or replace temp table {declaration}")
-    for row in rows:
-        placeholders = ", ".join(f"${number}" for number in range(1, len(row) + 1))
-        reader.run_script(
-            f"insert into {name} values ({placeholders})",  # noqa: S608  (our own names; the values are bound)
-            {str(number): value for number, value in enumerate(row, start=1)},
-        )
 
 
 def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[[str], None] | None = None) -> Report:

@@ -199,6 +199,7 @@ def test_routes(endpoint: str, colon: str | None, braces: str | None, angle: str
         ("GET /api/users/:id", "/api/users"),
         ("GET http://users/users/17", "http://users/users"),
         ("GET http://users/users/?", "http://users/users"),
+        ("GET users/api/users/{id}", "http://users/api/users"),
         ("GET http://users/users", None),
         ("GET http://users/us'ers/{id}", None),
     ],

@@ -25,8 +25,13 @@ def routes(endpoint: str) -> dict[str, str | None]:
 
 
 def collection_url(subject: str) -> str | None:
-    """Return the collection's URL where `GET http://shop/users/{id}` reads one by one; None where it is not plain."""
+    """Return the collection's URL where `GET http://shop/users/{id}` reads one by one; None where it is not plain.
+
+    The subjects of findings leave the scheme out: `GET shop/users/{id}`.
+    """
     url = _METHOD.sub("", subject.strip(), count=1)
+    if not url.startswith(("/", "http://", "https://")):
+        url = f"http://{url}"
     path = re.sub(
         r"/(?:\{\w*\}|:\w+|<[\w:]+>|\*|\?|\d+)$", "", url.partition("?")[0].rstrip("/") if "/?" not in url else url
     )

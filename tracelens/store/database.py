@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from tempfile import gettempdir
@@ -91,6 +92,7 @@ def explained(path: Path | None, doing: str, passed_on: tuple[type[duckdb.Error]
         raise StoreError(_failure(path, doing, error)) from error
 
 
+@cache
 def read_sql(name: str) -> str:
     """Return a SQL file of this package, by its path below `store/`."""
     return _sql_folder().joinpath(name).read_text(encoding="utf-8")

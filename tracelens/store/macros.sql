@@ -80,7 +80,7 @@ create or replace macro key_template(shape) as regexp_extract(shape, '^\S+ (\S+)
 
 -- The attributes that describe HTTP headers, request's and response's.
 create or replace macro header_attributes(attributes) as list_filter(
-  attributes, lambda a: matches(a.key, '^http\.re[a-z]+\.header\.')
+  attributes, lambda a: left(a.key, 21) = 'http.response.header.' or left(a.key, 20) = 'http.request.header.'
 );
 
 -- Whether an attribute list has a name like this; the value of the first that has.

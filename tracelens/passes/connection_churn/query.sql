@@ -6,7 +6,10 @@ with users as (
     c.endpoint,
     count(distinct c.request_span_id) as requests
   from calls as c
-  where c.family in ('db', 'cache') and c.entry_kind in ('server', 'consumer') and coalesce(c.sdk_language, '') <> 'php'
+  where c.family in ('db', 'cache')
+    and c.entry_kind in ('server', 'consumer')
+    and coalesce(c.sdk_language, '') <> 'php'
+    and c.endpoint in (select o.endpoint from openings as o)
   group by c.service_name, c.endpoint
 ),
 

@@ -10,7 +10,9 @@ with recursive crowded as (
 ),
 
 single_calls as (
-  select c.*
+  select
+    c.*,
+    count(*) over (partition by c.trace_id, c.request_span_id) as calls
   from crowded as r
   inner join calls as c on r.trace_id = c.trace_id and r.request_span_id = c.request_span_id
   left join call_groups as g
@@ -29,6 +31,7 @@ climb as (
     c.parent_span_id as ancestor_span_id,
     1 as distance
   from single_calls as c
+  where c.calls >= $min_calls
   union all
   select
     b.trace_id,
@@ -46,10 +49,7 @@ parents as (
     b.trace_id,
     b.request_span_id,
     b.ancestor_span_id,
-    row_number() over (
-      partition by b.trace_id, b.request_span_id
-      order by sum(b.distance) * 1.0 / count(*), b.ancestor_span_id
-    ) as nearness
+    row_number() over (partition by b.trace_id, b.request_span_id order by avg(b.distance), b.ancestor_span_id) as nearness
   from climb as b
   group by b.trace_id, b.request_span_id, b.ancestor_span_id
   having count(*) >= $min_calls

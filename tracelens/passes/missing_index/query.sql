@@ -1,38 +1,39 @@
 -- One row per request with a call of a query shape that takes long whenever it runs, and whose conditions or order an
 -- index would serve. The columns come in the order in which an index should have them.
-with shapes as (
+with costs as (
   select
     c.service_name,
-    c.shape,
     c.query_shape_id,
     count(*) as calls,
-    max(c.duration_ms) as slowest_ms,
-    q(c.duration_ms, 0.1) as fast_ms,
-    q(c.duration_ms, 0.5) as median_ms,
     sum(c.duration_ms) as total_ms
   from calls as c
-  where c.family = 'db'
-  group by c.service_name, c.shape, c.query_shape_id
+  where c.family = 'db' and c.query_shape_id is not null
+  group by c.service_name, c.query_shape_id
 ),
 
 ranked as (
   select
     s.*,
-    row_number() over (partition by s.service_name order by s.total_ms desc, s.shape asc) as place
-  from shapes as s
+    row_number() over (partition by s.service_name order by s.total_ms desc, s.query_shape_id asc) as place
+  from costs as s
 ),
 
 slow as (
   select
-    r.*,
+    r.service_name,
+    r.query_shape_id,
     i.table_name,
-    i.column_names
+    i.column_names,
+    r.calls,
+    r.total_ms,
+    max(c.duration_ms) as slowest_ms,
+    q(c.duration_ms, 0.5) as median_ms
   from ranked as r
   inner join index_columns as i on r.query_shape_id = i.query_shape_id
-  where r.fast_ms >= $min_fast_ms
-    and r.calls >= $min_calls
-    and r.total_ms >= $min_total_ms
-    and r.place <= $top_shapes
+  inner join calls as c on r.service_name = c.service_name and r.query_shape_id = c.query_shape_id and c.family = 'db'
+  where r.calls >= $min_calls and r.total_ms >= $min_total_ms and r.place <= $top_shapes
+  group by r.service_name, r.query_shape_id, i.table_name, i.column_names, r.calls, r.total_ms
+  having q(c.duration_ms, 0.1) >= $min_fast_ms
 )
 
 select
@@ -52,7 +53,7 @@ select
   max(s.slowest_ms) as slowest_ms,
   round(max(s.total_ms), 3) as total_ms
 from calls as c
-inner join slow as s on c.service_name = s.service_name and c.shape = s.shape and c.query_shape_id = s.query_shape_id
+inner join slow as s on c.service_name = s.service_name and c.query_shape_id = s.query_shape_id
 where c.family = 'db' and c.duration_ms > $indexed_ms
 group by c.service_name, c.endpoint, c.shape, c.trace_id, c.request_span_id
 order by avoidable_ms desc, c.trace_id asc, c.request_span_id asc, subject asc

@@ -1,17 +1,13 @@
 -- One row per request and query shape that skipped many rows.
 with pages as (
   select
-    c.*,
-    p.offset_rows,
-    p.known_by,
+    p.*,
     -- What a page near the start takes is what every page takes with a cursor.
     coalesce(
-      min(case when p.offset_rows < $min_offset_rows then c.duration_ms end) over (partition by c.service_name, c.shape),
+      min(case when p.offset_rows < $min_offset_rows then p.duration_ms end) over (partition by p.service_name, p.shape),
       $first_page_ms
     ) as first_page_ms
   from paged_reads as p
-  inner join calls as c on p.trace_id = c.trace_id and p.span_id = c.span_id
-  where c.family = 'db'
 )
 
 select

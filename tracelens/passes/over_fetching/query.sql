@@ -10,7 +10,7 @@ with reads as (
     q(c.duration_ms, 0.5) over (partition by c.service_name, c.shape) as median_ms
   from calls as c
   left join read_extents as h on c.query_shape_id = h.query_shape_id
-  where c.family = 'db' and c.is_read and c.entry_kind = 'server'
+  where c.family = 'db' and c.is_read and c.entry_kind = 'server' and (h.reads_whole_table or c.returned_rows is not null)
 ),
 
 fetched as (

@@ -5,9 +5,9 @@
 -- earlier answer (a query filtered by a list of keys, a URL with an id that the request itself did not name, a login),
 -- that read a table again, or that share the connection of a transaction that writes.
 --
--- Reads shorter than 10 ms are left out: there is nothing to gain. A pause is more than 10 ms and more than half as long as
--- the call after it: the request was at work, perhaps on the answer. Start times may be cut to whole milliseconds, so an
--- overlap of one is none.
+-- Reads shorter than 10 ms, and requests whose reads together would save less than 50 ms, are left out: there is nothing to
+-- gain. A pause is more than 10 ms and more than half as long as the call after it: the request was at work, perhaps on the
+-- answer. Start times may be cut to whole milliseconds, so an overlap of one is none.
 
 create or replace temp table slow_requests as
 select
@@ -18,17 +18,28 @@ from calls as c
 left join spans as s on c.trace_id = s.trace_id and c.request_span_id = s.span_id
 where c.is_read and c.duration_ms >= 10 and c.entry_kind = 'server' and c.family in ('db', 'http', 'rpc')
 group by c.trace_id, c.request_span_id
-having count(*) >= 3 and min(c.shape) <> max(c.shape);
+having count(*) >= 3 and min(c.shape) <> max(c.shape) and sum(c.duration_ms) - max(c.duration_ms) >= 50;
+
+create or replace temp table slow_request_nodes as
+select
+  n.trace_id,
+  n.span_id,
+  n.parent_span_id,
+  n.kind,
+  n.scope_id,
+  n.role
+from nodes as n
+where n.trace_id in (select r.trace_id from slow_requests as r);
 
 create or replace temp table writing_transactions as
 select
-  t.trace_id,
-  t.request_span_id
+  r.trace_id,
+  r.request_span_id
 from slow_requests as r
-inner join tree as t on r.trace_id = t.trace_id and r.request_span_id = t.request_span_id
-inner join nodes as n on t.trace_id = n.trace_id and t.span_id = n.span_id and n.role = 'transaction'
+inner join slow_request_nodes as n on r.trace_id = n.trace_id and n.role = 'transaction'
+inner join tree as t on n.trace_id = t.trace_id and n.span_id = t.span_id and r.request_span_id = t.request_span_id
 inner join calls as c on r.trace_id = c.trace_id and r.request_span_id = c.request_span_id and c.family = 'db' and not c.is_read
-group by t.trace_id, t.request_span_id;
+group by r.trace_id, r.request_span_id;
 
 -- Who makes a call: the nearest span above it that makes another one too. ORMs and drivers put a span or two around each
 -- call; where such a span of an ORM's makes several, they are the ORM's business.
@@ -50,7 +61,7 @@ with recursive climb as (
     n.parent_span_id as ancestor_span_id,
     b.distance + 1 as distance
   from climb as b
-  inner join nodes as n on b.trace_id = n.trace_id and b.ancestor_span_id = n.span_id
+  inner join slow_request_nodes as n on b.trace_id = n.trace_id and b.ancestor_span_id = n.span_id
   where b.ancestor_span_id <> b.request_span_id and b.distance < 50
 ),
 
@@ -70,7 +81,7 @@ select
   argmax(n.kind = 1 and coalesce(k.is_orm, false), (-b.distance, b.ancestor_span_id)) as is_orm
 from climb as b
 inner join crowds as o on b.trace_id = o.trace_id and b.ancestor_span_id = o.ancestor_span_id
-inner join nodes as n on b.trace_id = n.trace_id and b.ancestor_span_id = n.span_id
+inner join slow_request_nodes as n on b.trace_id = n.trace_id and b.ancestor_span_id = n.span_id
 left join known_scopes as k on n.scope_id = k.scope_id
 group by b.trace_id, b.span_id;
 

@@ -48,9 +48,14 @@ from marked as m;
 create or replace temp table paged_reads as
 with recorded as (
   select
+    c.service_name,
+    c.endpoint,
+    c.shape,
     c.trace_id,
     c.span_id,
     c.request_span_id,
+    c.start_ns,
+    c.duration_ms,
     p.offset_rows,
     p.limit_rows,
     p.is_ordered_page,
@@ -98,12 +103,18 @@ asked as (
       a.url, '(?i)[?&](?:limit|size|per_?page|page_?size|page(?:%5B|\[)(?:size|limit)(?:%5D|\]))=([0-9]{1,6})(?:&|$)'
     ) as page_size
   from responses as a
+  where matches(a.url, '[?&]')
 )
 
 select
+  b.service_name,
+  b.endpoint,
+  b.shape,
   b.trace_id,
   b.span_id,
   b.request_span_id,
+  b.start_ns,
+  b.duration_ms,
   coalesce(b.bound_rows, a.offset_rows, (a.page - 1) * coalesce(a.page_size, b.limit_rows, 1)) as offset_rows,
   case when b.offset_rows is not null then 'text' when b.bound_rows is not null then 'parameter' else 'url' end as known_by
 from bound as b

@@ -91,17 +91,22 @@ select
   l.query_ns - h.last_ended_ns as pause_ns
 from late_starts as l
 inner join heirs as h on l.service_name = h.service_name and l.request_span_id = h.request_span_id
--- Later than this nothing was handed over.
-where l.query_ns - h.last_ended_ns < 100000000;
+-- Later than 20 ms nothing was handed over.
+where l.query_ns - h.last_ended_ns < 20000000;
 
 create or replace temp table handovers as
 -- How many queries run, as steps in time; the ends of a wait are steps of no height.
 with services as (
-  select p.service_name
-  from prompt_starts as p
-  group by p.service_name
-  -- Once or twice is chance.
-  having count(*) >= 3
+  select distinct p.service_name
+  from (
+    select
+      w.service_name,
+      w.endpoint
+    from prompt_starts as w
+    group by w.service_name, w.endpoint
+    -- Once or twice is chance.
+    having count(*) >= 3
+  ) as p
 ),
 
 running_calls as (
