@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # Passes whose subject is a query shape, which is what a label's pattern describes.
 ABOUT_QUERIES = {
-    "n_plus_one", "repeated_query", "missing_cache", "slow_query", "missing_index", "offset_pagination", "over_fetching",
-    "single_row_writes",
+    "n_plus_one", "repeated_query", "missing_cache", "slow_query", "missing_index", "offset_pagination",
+    "over_fetching", "single_row_writes",
 }  # fmt: skip
 
 

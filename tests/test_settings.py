@@ -16,8 +16,8 @@ from tracelens.settings import (
     Settings,
     StoreSettings,
     load_settings,
-    parse_duration_s,
 )
+from tracelens.settings.reading import parse_duration_s
 
 if TYPE_CHECKING:
     from pathlib import Path

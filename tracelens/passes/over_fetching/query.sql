@@ -1,5 +1,5 @@
 -- One row per request and query shape that fetched many rows: counted where instrumentation counts them, else of a whole
--- table, as many as its time can be estimated to mean.
+-- table with all or many of its columns, as many as its time can be estimated to mean.
 with reads as (
   select
     c.*,
@@ -10,7 +10,10 @@ with reads as (
     q(c.duration_ms, 0.5) over (partition by c.service_name, c.shape) as median_ms
   from calls as c
   left join read_extents as h on c.query_shape_id = h.query_shape_id
-  where c.family = 'db' and c.is_read and c.entry_kind = 'server' and (h.reads_whole_table or c.returned_rows is not null)
+  where c.family = 'db'
+    and c.is_read
+    and c.entry_kind = 'server'
+    and ((h.reads_whole_table and h.is_wide) or c.returned_rows is not null)
 ),
 
 fetched as (

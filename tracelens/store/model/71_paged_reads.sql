@@ -45,37 +45,38 @@ select
   case when m.markers > 1 then '([0-9]{1,18})[^0-9]+[0-9]+[^0-9]*$' else '([0-9]{1,18})[^0-9]*$' end as place_in_list
 from marked as m;
 
-create or replace temp table paged_reads as
-with recorded as (
-  select
-    c.service_name,
-    c.endpoint,
-    c.shape,
-    c.trace_id,
-    c.span_id,
-    c.request_span_id,
-    c.start_ns,
-    c.duration_ms,
-    p.offset_rows,
-    p.limit_rows,
-    p.is_ordered_page,
-    p.parameter_name,
-    p.place_in_list,
-    attribute(s.attributes, 'db.query.parameter.' || p.parameter_name) as parameter,
-    coalesce(
-      attribute(s.attributes, 'db.statement.parameters'),
-      attribute(s.attributes, 'db.postgresql.values'),
-      attribute(s.attributes, 'mysql.values'),
-      attribute(s.attributes, 'db.typeorm.parameters'),
-      attribute(s.attributes, 'pgx.query.parameters'),
-      attribute(s.attributes, 'jdbc.params[0]')
-    ) as parameters
-  from calls as c
-  inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
-  inner join paging_texts as p on s.query_text_id = p.query_text_id
-),
+-- A table of its own: with these expressions over the joined texts in one statement, DuckDB 2.0.0 sometimes ends with
+-- "dict-surviving cache: global dictionary column changed identity".
+create or replace temp table recorded_pages as
+select
+  c.service_name,
+  c.endpoint,
+  c.shape,
+  c.trace_id,
+  c.span_id,
+  c.request_span_id,
+  c.start_ns,
+  c.duration_ms,
+  p.offset_rows,
+  p.limit_rows,
+  p.is_ordered_page,
+  p.parameter_name,
+  p.place_in_list,
+  attribute(s.attributes, 'db.query.parameter.' || p.parameter_name) as parameter,
+  coalesce(
+    attribute(s.attributes, 'db.statement.parameters'),
+    attribute(s.attributes, 'db.postgresql.values'),
+    attribute(s.attributes, 'mysql.values'),
+    attribute(s.attributes, 'db.typeorm.parameters'),
+    attribute(s.attributes, 'pgx.query.parameters'),
+    attribute(s.attributes, 'jdbc.params[0]')
+  ) as parameters
+from calls as c
+inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
+inner join paging_texts as p on s.query_text_id = p.query_text_id;
 
-bound as (
+create or replace temp table paged_reads as
+with bound as (
   select
     r.*,
     case
@@ -85,7 +86,7 @@ bound as (
         then number_in(r.parameters, '\b' || r.parameter_name || '[''"]?\s*[:=]\s*([0-9]{1,18})\b')
       else number_in(r.parameters, r.place_in_list)
     end as bound_rows
-  from recorded as r
+  from recorded_pages as r
 ),
 
 -- What the request asked for: ?offset=…, or ?page=… with the size of a page, each in the spellings of usual frameworks.

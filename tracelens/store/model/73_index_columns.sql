@@ -1,7 +1,7 @@
 -- The columns of an index that would serve a query shape, in their order: equality first, then one range, then the sort.
 --
--- A shape has no row where its primary key serves it, where it reads the whole table anyway, or where no column of its
--- conditions can lead an index.
+-- A shape has no row where its primary key serves it, where it reads the whole table anyway, where no column of its
+-- conditions can lead an index, or where it sums up a range: that takes long for the rows it reads, found however fast.
 
 create or replace temp table index_columns as
 with uses as (
@@ -10,6 +10,7 @@ with uses as (
     coalesce(f.used.table_name, f.main_table) as table_name,
     f.used.column_name,
     f.place,
+    true as may_lead,
     case f.used.operator when 'range' then 1 when 'like' then 2 when 'null_check' then 3 else 0 end as rank
   from (
     select
@@ -18,7 +19,10 @@ with uses as (
       unnest(h.filter_columns) as used,
       unnest(range(len(h.filter_columns))) as place
     from query_shapes as h
-    where h.parsed and not h.single_row_lookup and h.statement in ('select', 'update', 'delete')
+    where h.parsed
+      and not h.single_row_lookup
+      and h.statement in ('select', 'update', 'delete')
+      and not (has_operator(h.filter_columns, 'range') and (h.aggregates or matches(h.query_shape, '(?i)\bgroup\s+by\b')))
   ) as f
   where f.used.operator <> 'other' or f.used.expression is not null
   union all
@@ -27,15 +31,18 @@ with uses as (
     coalesce(s.used.table_name, s.main_table) as table_name,
     s.used.column_name,
     s.place,
+    s.may_lead,
     4 as rank
   from (
     select
       h.query_shape_id,
       h.tables[1] as main_table,
       unnest(h.sort_columns) as used,
-      unnest(range(len(h.sort_columns))) as place
+      unnest(range(len(h.sort_columns))) as place,
+      -- An order alone is worth an index where it spares reading all rows to return the first.
+      len(h.filter_columns) = 0 and h.has_limit and not matches(h.query_shape, '(?i)\b(group\s+by|distinct)\b') as may_lead
     from query_shapes as h
-    where h.parsed and not h.single_row_lookup and h.statement = 'select' and (h.has_limit or len(h.filter_columns) > 0)
+    where h.parsed and not h.single_row_lookup and h.statement = 'select'
   ) as s
 ),
 
@@ -47,6 +54,7 @@ first_uses as (
     argmax(u.rank, (-u.rank, -u.place, u.table_name)) as rank
   from uses as u
   group by u.query_shape_id
+  having max(u.may_lead)
 ),
 
 ordered_uses as (
