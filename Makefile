@@ -25,7 +25,7 @@ demo: $(VENV)/runtime ## a report over recorded traces of a small shop
 	@$(BIN)/tracelens report --fail-on never sample_traces/demo
 
 test: $(VENV)/development ## all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/development ## formatter, linter, types, SQL
 	$(BIN)/ruff format --check .

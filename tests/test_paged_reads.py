@@ -78,8 +78,12 @@ def test_recorded_parameters_tell_the_offset() -> None:
 
 
 def test_the_text_tells_the_offset() -> None:
-    texts = ["LIMIT 20 OFFSET 3000", "OFFSET 3000 ROWS FETCH NEXT 20 ROWS ONLY", "LIMIT 3000, 20"]
-    cases = [(f"SELECT id FROM events ORDER BY id {text}", dict[str, str](), "/events") for text in texts]
+    texts = [
+        "SELECT id FROM events ORDER BY id LIMIT 20 OFFSET 3000",
+        "SELECT id FROM events ORDER BY id OFFSET 3000 ROWS FETCH NEXT 20 ROWS ONLY",
+        "SELECT id FROM events ORDER BY id LIMIT 3000, 20",
+    ]
+    cases = [(text, dict[str, str](), "/events") for text in texts]
     assert offsets(cases) == [(3000, "text", "certain")] * len(cases)
 
 

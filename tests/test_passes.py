@@ -23,7 +23,10 @@ SAMPLES = Path(__file__).resolve().parents[1] / "sample_traces"
 PASSES = load_passes()
 FAR_BELOW, FAR_ABOVE = 0.0, 1e9
 
-each_pass = pytest.mark.parametrize("entry", PASSES, ids=[entry.name for entry in PASSES])
+# One worker takes all tests of a pass, so each recording is analysed once.
+each_pass = pytest.mark.parametrize(
+    "entry", [pytest.param(entry, marks=pytest.mark.xdist_group(entry.name), id=entry.name) for entry in PASSES]
+)
 
 
 def sample(entry: Pass, kind: str) -> str:
