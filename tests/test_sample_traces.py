@@ -29,9 +29,16 @@ def test_a_label_puts_each_pass_into_one_list_only(entry: dict[str, Any]) -> Non
     assert bool(entry["expected"]) <= (entry["variant"] == "bad")
 
 
-@pytest.mark.parametrize("bad", sorted(SAMPLES.glob("*/bad.otlp.pb.gz")), ids=lambda path: path.parent.name)
+# The stacks do not show the size of a body: this pair is of another application, see sample_traces/README.md.
+ELSEWHERE = {"uncompressed_response"}
+OF_STACKS = [path for path in sorted(SAMPLES.glob("*/bad.otlp.pb.gz")) if path.parent.name not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("bad", OF_STACKS, ids=lambda path: path.parent.name)
 def test_each_pass_folder_holds_a_pattern_and_its_repair_as_labelled(bad: Path) -> None:
     recorded = {(STACKS / entry["file"]).read_bytes(): entry for entry in LABELS}
+    known = [path.read_bytes() in recorded for path in (bad, bad.with_name("good.otlp.pb.gz"))]
+    assert known == [True, True], "not a recording of stacks/: copy it with record.py --labels"
     pattern, repair = recorded[bad.read_bytes()], recorded[bad.with_name("good.otlp.pb.gz").read_bytes()]
     assert bad.parent.name in pattern["expected"]
     assert (repair["app"], repair["route"], repair["variant"], repair["expected"]) == (

@@ -28,6 +28,7 @@ URL_KEYS = ("url.full", "http.url")
 ORM_SCOPES = ("instrumentation-knex", "hibernate", "spring-data")
 # What the instrumentation of a stack cannot show, so that no analysis of its spans alone can find it.
 BLIND = {
+    ("django-psycopg", "uncompressed_response"): "the size of the body is on no span",
     (
         "django-psycopg",
         "connection_churn",
@@ -66,7 +67,6 @@ EXAMPLES = {
     "blocking_side_effect": ("express-sequelize-pg", "blocking_side_effect"),
     "serial_calls": ("express-sequelize-pg", "serial_calls"),
     "excessive_fanout": ("express-sequelize-pg", "excessive_fanout"),
-    "uncompressed_response": ("django-psycopg", "uncompressed_response"),
     "p95_breach": ("express-sequelize-pg", "p95_breach"),
 }
 

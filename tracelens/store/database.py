@@ -57,6 +57,9 @@ def connect(path: Path | None, limits: StoreLimits) -> duckdb.DuckDBPyConnection
         "temp_directory": f"{path}.tmp" if path else str(Path(gettempdir()) / f"tracelens-{os.getpid()}.tmp"),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
+        # 2.0.0 sometimes ends a large join with "dict-surviving cache: global dictionary column changed identity",
+        # which invalidates the whole database; the stack ends in the operator that this turns off, at no cost measured.
+        "enable_caching_operators": False,
     }
     if limits.threads is not None:
         config["threads"] = limits.threads

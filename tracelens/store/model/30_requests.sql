@@ -1,6 +1,7 @@
 -- One row per request: its entry span.
 --
 -- entry_kind   server, consumer, job (a root that is internal) or call (a root that is itself an outbound call)
+-- is_orm       an object-relational mapper emitted one of its spans
 -- weight       how many requests it stands for under sampling
 
 create or replace temp table requests as
@@ -10,7 +11,7 @@ select
   r.service_name,
   r.sdk_language,
   c.scope_name,
-  coalesce(c.is_orm, false) as is_orm,
+  m.trace_id is not null as is_orm,
   case s.kind when 2 then 'server' when 5 then 'consumer' when 3 then 'call' when 4 then 'call' else 'job' end as entry_kind,
   case
     when s.http_method is not null and s.kind = 2
@@ -35,6 +36,15 @@ from (
     request_span_id
   from tree
 ) as t
+left join (
+  select distinct
+    i.trace_id,
+    i.request_span_id
+  from known_scopes as k
+  inner join nodes as n on k.scope_id = n.scope_id
+  inner join tree as i on n.trace_id = i.trace_id and n.span_id = i.span_id
+  where k.is_orm
+) as m on t.trace_id = m.trace_id and t.request_span_id = m.request_span_id
 inner join spans as s on t.trace_id = s.trace_id and t.request_span_id = s.span_id
 left join resources as r on s.resource_id = r.resource_id
 left join known_scopes as c on s.scope_id = c.scope_id

@@ -45,8 +45,6 @@ select
   case when m.markers > 1 then '([0-9]{1,18})[^0-9]+[0-9]+[^0-9]*$' else '([0-9]{1,18})[^0-9]*$' end as place_in_list
 from marked as m;
 
--- A table of its own: with these expressions over the joined texts in one statement, DuckDB 2.0.0 sometimes ends with
--- "dict-surviving cache: global dictionary column changed identity".
 create or replace temp table recorded_pages as
 select
   c.service_name,

@@ -1,0 +1,23 @@
+"""The passes over every labelled recording of four stacks: what is there is found, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from score import Score, judge
+
+import tracelens
+
+STACKS = Path(__file__).resolve().parents[1] / "sample_traces" / "stacks"
+LABELS = json.loads((STACKS / "labels.json").read_text(encoding="utf-8"))
+PASSES = {entry.name for entry in tracelens.passes()}
+
+
+@pytest.mark.parametrize("label", LABELS, ids=[label["file"].removesuffix(".otlp.pb.gz") for label in LABELS])
+def test_findings_are_those_of_the_label(label: dict[str, Any]) -> None:
+    score = Score()
+    judge(label, tracelens.analyze(STACKS / label["file"]).findings, PASSES, score)
+    assert score.wrong == []
