@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tracelens
+from tracelens.passes.registry import load_passes
 
 if TYPE_CHECKING:
     from tracelens.findings import Finding
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--wrong", action="store_true", help="list every miss and every false positive")
     arguments = parser.parse_args()
     labels = json.loads((arguments.folder / "labels.json").read_text())
-    names = {entry.name for entry in tracelens.passes()}
+    names = {entry.name for entry in load_passes()}
     scored = set(arguments.passes.split(",")) & names if arguments.passes else names
     score = Score()
     for label in labels:

@@ -10,10 +10,11 @@ import pytest
 from score import Score, judge
 
 import tracelens
+from tracelens.passes.registry import load_passes
 
 STACKS = Path(__file__).resolve().parents[1] / "sample_traces" / "stacks"
 LABELS = json.loads((STACKS / "labels.json").read_text(encoding="utf-8"))
-PASSES = {entry.name for entry in tracelens.passes()}
+PASSES = {entry.name for entry in load_passes()}
 
 
 @pytest.mark.parametrize("label", LABELS, ids=[label["file"].removesuffix(".otlp.pb.gz") for label in LABELS])

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     import os
 
     from tracelens.findings import Report
-    from tracelens.passes.registry import Pass
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "analyze", "passes"]
+__all__ = ["__version__", "analyze"]
 
 
 def analyze(*sources: str | os.PathLike[str] | bytes, config: str | os.PathLike[str] | None = None) -> Report:
@@ -37,10 +36,3 @@ def analyze(*sources: str | os.PathLike[str] | bytes, config: str | os.PathLike[
     from tracelens.api import analyze_sources  # noqa: PLC0415  (loads DuckDB and Arrow)
 
     return analyze_sources(sources, config)
-
-
-def passes() -> tuple[Pass, ...]:
-    """Return the passes that are shipped, sorted by name."""
-    from tracelens.passes.registry import load_passes  # noqa: PLC0415
-
-    return load_passes()
