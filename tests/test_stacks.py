@@ -1,4 +1,7 @@
-"""The passes over every labelled recording of four stacks: what is there is found, and nothing else."""
+"""The passes over labelled recordings of four stacks: what is there is found, and nothing else.
+
+The patterns and the controls built to look like one; `make score` judges the rest as well.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ import tracelens
 from tracelens.passes.registry import load_passes
 
 STACKS = Path(__file__).resolve().parents[1] / "sample_traces" / "stacks"
-LABELS = json.loads((STACKS / "labels.json").read_text(encoding="utf-8"))
+EVERY_LABEL = json.loads((STACKS / "labels.json").read_text(encoding="utf-8"))
+LABELS = [label for label in EVERY_LABEL if label["variant"] == "bad" or label["hard"]]
 PASSES = {entry.name for entry in load_passes()}
 
 
