@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.coverage import checklist, service_coverage
-from tracelens.enrichment import Exemplars
+from tracelens.enrichment import Exemplars, code_location
 from tracelens.errors import UsageError
 from tracelens.findings import (
     SEVERITIES,
@@ -202,6 +202,7 @@ def fingerprint(pass_name: str, service_name: str, endpoint: str, subject: str) 
 
 def _finding(exemplars: Exemplars, entry: Pass, row: dict[str, Any]) -> Finding:
     evidence = tuple((column.name, _plain(row[column.name])) for column in entry.evidence)
+    ancestry = exemplars.ancestry(row)
     service_name = row["service_name"] or "unknown_service"
     return Finding(
         fingerprint=fingerprint(entry.name, service_name, row["endpoint"], row["subject"]),
@@ -224,8 +225,8 @@ def _finding(exemplars: Exemplars, entry: Pass, row: dict[str, Any]) -> Finding:
             offender_span_ids=tuple(f"{span_id:016x}" for span_id in row["offender_span_ids"]),
         ),
         evidence=evidence,
-        code=exemplars.code_location(row),
-        advice=exemplars.advice(entry.name, service_name, row, evidence),
+        code=code_location(ancestry),
+        advice=exemplars.advice(entry.name, service_name, row, ancestry, evidence),
         first_seen_ns=row["first_seen_ns"] or 0,
         last_seen_ns=row["last_seen_ns"] or 0,
     )

@@ -28,19 +28,21 @@ class Exemplars:
         self._reader = reader
         reader.run_file("analysis/exemplars.sql", {"trace_ids": list({row["trace_id"] for row in rows})})
 
-    def code_location(self, row: dict[str, Any]) -> CodeLocation | None:
-        """Return where the exemplar's first offender was made: its own `code.*`, else the nearest above it."""
-        for span in self._ancestry(row):
-            if span["code_function"] or span["code_file"]:
-                return CodeLocation(function=span["code_function"], file=span["code_file"], line=span["code_line"])
-        return None
+    def ancestry(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the exemplar's first offender and the spans above it, nearest first; see `ancestry.sql`."""
+        return self._reader.rows(read_sql("analysis/ancestry.sql"), _offender(row))
 
     def advice(
-        self, pass_name: str, service_name: str, row: dict[str, Any], evidence: tuple[tuple[str, EvidenceValue], ...]
+        self,
+        pass_name: str,
+        service_name: str,
+        row: dict[str, Any],
+        ancestry: Sequence[dict[str, Any]],
+        evidence: tuple[tuple[str, EvidenceValue], ...],
     ) -> Advice:
-        """Return the advice on one folded row of a pass."""
+        """Return the advice on one folded row of a pass, of which `ancestry` was asked before."""
         call = self._call(row)
-        scopes = [call.get("orm_scope_name"), *(span["scope_name"] for span in self._ancestry(row))]
+        scopes = [call.get("orm_scope_name"), *(span["scope_name"] for span in ancestry)]
         if not call:  # the request itself is the subject: what serves it may show only further down
             scopes += self._request_scopes(row)
         return advise(
@@ -65,9 +67,6 @@ class Exemplars:
             )
         )
 
-    def _ancestry(self, row: dict[str, Any]) -> list[dict[str, Any]]:
-        return self._reader.rows(read_sql("analysis/ancestry.sql"), _offender(row))
-
     def _call(self, row: dict[str, Any]) -> dict[str, Any]:
         found = self._reader.rows(read_sql("analysis/shape_facts.sql"), _offender(row))
         return found[0] if found else {}
@@ -85,6 +84,14 @@ class Exemplars:
         found = self._reader.rows(read_sql("analysis/sdk_language.sql"), _request(row))
         language: str | None = found[0]["sdk_language"] if found else None
         return language
+
+
+def code_location(ancestry: Sequence[dict[str, Any]]) -> CodeLocation | None:
+    """Return where an offender was made: its own `code.*`, else that of the nearest span above it."""
+    for span in ancestry:
+        if span["code_function"] or span["code_file"]:
+            return CodeLocation(function=span["code_function"], file=span["code_file"], line=span["code_line"])
+    return None
 
 
 def _offender(row: dict[str, Any]) -> dict[str, object]:
