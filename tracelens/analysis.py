@@ -175,6 +175,8 @@ def run_pass(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> list[
     severity = "" if entry.severity is None else f"'{entry.severity}' as severity, "
     query = entry.query.strip().rstrip(";")
     reader.run_script(f"create or replace temp table pass_rows as select {severity}p.* from ({query}) as p", thresholds)  # noqa: S608
+    if not reader.rows("select 1 from pass_rows limit 1"):
+        return []  # planning the two statements below costs a small file more than all its passes
     reader.run_file("analysis/impact.sql")
     return reader.rows(read_sql("analysis/fold.sql"))
 

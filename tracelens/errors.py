@@ -7,7 +7,8 @@
     │   └── StoreBusyError      4  another process holds the store's file
     ├── ServerError             4  an address cannot be bound or reached
     ├── InvalidRequestError     -  an OTLP request that can never succeed
-    └── OverloadedError         -  an OTLP request to be sent again later
+    ├── OverloadedError         -  an OTLP request to be sent again later
+    └── DeliveryError           4  an event that a notifier did not deliver
 
 Only `cli.py` turns them into an exit.
 """
@@ -61,4 +62,20 @@ class OverloadedError(TracelensError):
 
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeliveryError(TracelensError):
+    """A notifier could not deliver an event.
+
+    Attributes:
+        is_final: sending the same again cannot succeed: it was refused for what it is, not for when it came.
+        retry_after_s: seconds after which the receiver asks for it again; None where it did not say.
+    """
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, is_final: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.is_final = is_final
         self.retry_after_s = retry_after_s
