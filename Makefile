@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs snapshots protos score clean
+.PHONY: help demo test lint format docs snapshots protos score collector clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ protos: ## regenerate proto_stubs from its .proto files
 
 score: $(VENV)/development ## recall and precision over labelled recordings: make score TRACES=folder
 	$(BIN)/python bench/score.py $(or $(TRACES),sample_traces/stacks)
+
+collector: $(VENV)/development ## build the Collector that tests/collector runs; takes Go, some minutes and a gigabyte
+	@nice $(BIN)/python bench/collector/build.py
 
 clean: ## remove everything that the targets made
 	rm -rf $(VENV) $(VENV)-protos build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

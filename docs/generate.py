@@ -1,6 +1,6 @@
 """Writes every page that is made from the thing itself, or tells which of them is out of date.
 
-python docs/generate.py            rewrite docs/passes/*.md and the generated blocks of README.md
+python docs/generate.py            rewrite the generated pages of docs/ and the generated blocks of README.md
 python docs/generate.py --check    exit with 1 where one of them differs
 """
 
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 from click.testing import CliRunner
+from metrics_page import metrics_page
+from notifiers_page import notifiers_page
 
 from tracelens.cli import main as tracelens_command
 from tracelens.passes.registry import Pass, load_passes
@@ -27,6 +29,8 @@ def pages() -> dict[Path, str]:
     wanted = {ROOT / "docs" / "passes" / f"{entry.name}.md": render_pass_page(entry) for entry in passes}
     readme = ROOT / "README.md"
     blocks = {"passes": pass_table(passes), "help": command_help()}
+    wanted[ROOT / "docs" / "metrics.md"] = metrics_page()
+    wanted[ROOT / "docs" / "notifiers.md"] = notifiers_page()
     wanted[readme] = BLOCK.sub(lambda found: found[1] + blocks[found[2]] + found[3], readme.read_text(encoding="utf-8"))
     return wanted
 

@@ -9,6 +9,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, Instr
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from tracelens.otlp.requests import Request
+from tracelens.otlp.signals import Signal
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -49,6 +52,11 @@ def span(number: int, attributes: Mapping[str, Any] | Iterable[tuple[str, Any]] 
         "attributes": key_values(attributes),
     }
     return Span(**(usual | fields))
+
+
+def as_traces(bodies: Iterable[bytes]) -> list[Request]:
+    """Return serialised trace requests as what a file reader yields."""
+    return [Request(Signal.TRACES, body) for body in bodies]
 
 
 def request(*spans: Span, service_name: str = "orders", scope: str = "test") -> bytes:

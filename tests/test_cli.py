@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_commands() -> None:
-    assert COMMANDS == ["events", "explain", "passes", "replay", "report", "run", "serve", "top"]
+    assert COMMANDS == ["events", "explain", "notify", "passes", "replay", "report", "run", "serve", "top"]
     assert command("--version") == Done(0, f"tracelens, version {package.__version__}\n".encode(), "")
     listed = command("--help").output.decode()
     assert all(f"\n  {name} " in listed for name in COMMANDS)

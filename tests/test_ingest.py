@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from span_requests import request, span
+from span_requests import as_traces, request, span
 
 from tracelens.errors import InvalidRequestError, OverloadedError, StoreBusyError, StoreError
 from tracelens.ingest import Ingest, IngestStatistics, recover_journal, set_aside_folder, store_requests
 from tracelens.journal import Journal
 from tracelens.otlp.framing import MAX_MESSAGE_BYTES
 from tracelens.settings import ReceiverSettings, StoreSettings
+from tracelens.store.appended import AppendResult
 from tracelens.store.store import Store
 
 if TYPE_CHECKING:
@@ -321,7 +322,7 @@ def test_a_defect_in_a_file_is_told_and_the_rest_is_stored() -> None:
         reader.run_script("create unique index one_of_each on spans (name)")
     refused: list[str] = []
     bodies = [one_span(1), DAMAGED, request(span(1, span_id=bytes(8))), one_span(2), one_span(1)]
-    assert store_requests(store, bodies, refused.append) == 2
+    assert store_requests(store, as_traces(bodies), refused.append) == AppendResult(2, 1)
     assert names(store) == expected(1, 2)
     assert [reason.split(":")[0] for reason in refused] == [
         "not an ExportTraceServiceRequest",
@@ -333,9 +334,9 @@ def test_a_defect_in_a_file_is_told_and_the_rest_is_stored() -> None:
 def test_files_of_any_size_are_stored_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracelens.ingest.loading._TRANSACTION_BYTES", 500)
     store = Store(None)
-    assert store_requests(store, map(one_span, range(20)), pytest.fail) == 20
-    assert store_requests(store, map(one_span, range(21)), pytest.fail) == 1
-    assert store_requests(store, [], pytest.fail) == 0
+    assert store_requests(store, as_traces(map(one_span, range(20))), pytest.fail).stored == 20
+    assert store_requests(store, as_traces(map(one_span, range(21))), pytest.fail) == AppendResult(1, 20)
+    assert store_requests(store, [], pytest.fail) == AppendResult(0, 0)
     assert names(store) == expected(*range(21))
     store.close()
 
@@ -360,7 +361,7 @@ def test_recovering_a_journal_beside_a_store(tmp_path: Path) -> None:
 
 def test_a_journal_is_recovered_from_where_the_store_is(running: Running) -> None:
     running.journal.append([one_span(1), one_span(2), one_span(3)])
-    store_requests(running.store, [one_span(2)], pytest.fail)
+    store_requests(running.store, as_traces([one_span(2)]), pytest.fail)
     running.store.append([], applied_sequence=1)
     assert running.ingest.recover() == 1
     assert running.names() == expected(2, 3)

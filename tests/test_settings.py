@@ -82,7 +82,7 @@ def test_the_default_file_is_read_where_it_is(tmp_path: Path, monkeypatch: pytes
     assert load_settings(None) == Settings(store=StoreSettings(flush_rows=7))
 
 
-SECTIONS = "escalation, objectives, passes, receiver, store, thresholds, waivers"
+SECTIONS = "escalation, forward, notifiers, objectives, passes, receiver, store, thresholds, waivers"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ SECTIONS = "escalation, objectives, passes, receiver, store, thresholds, waivers
         ("[store]\nmemory_limit = 'lots'", "store.memory_limit 'lots' must be a size such as '2GiB' or '512MB'"),
         (
             "[store]\nmemory = '2GiB'",
-            "unknown setting store.memory; known are flush_interval_s, flush_rows, memory_limit",
+            "unknown setting store.memory; known are flush_interval_s, flush_rows, keep_s, max_size, memory_limit",
         ),
         ("store = 5", "store must be a table: write [store]"),
         ("[stores]", f"unknown section [stores]; known are {SECTIONS}"),

@@ -14,9 +14,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"errors", "findings", "settings"},
     {"otlp", "semconv", "store", "journal", "ingest", "passes", "advice", "report"},
-    {"receiver", "coverage", "enrichment", "analysis", "waivers"},
-    {"sources", "escalation", "api", "replay", "run"},
-    {"query_api", "server"},
+    {"receiver", "coverage", "checklist", "enrichment", "analysis", "model", "waivers"},
+    {"sources", "live", "escalation", "forwarding", "api", "replay", "run"},
+    {"query_api", "self_metrics", "server"},
     {"cli", "__main__"},
 )
 # Within their layer, who may not import whom.

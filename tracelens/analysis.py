@@ -6,9 +6,10 @@ import hashlib
 import logging
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tracelens.coverage import checklist, service_coverage
+from tracelens.checklist import checklist
+from tracelens.coverage import service_coverage, service_facts
 from tracelens.enrichment import Exemplars, code_location
 from tracelens.errors import UsageError
 from tracelens.findings import (
@@ -22,29 +23,19 @@ from tracelens.findings import (
     Report,
     Summary,
 )
-from tracelens.passes.registry import load_passes
-from tracelens.semconv.span_roles import span_role_rows
+from tracelens.model import build_model
+from tracelens.passes.registry import OPTIONAL_COLUMNS, load_passes, message_names
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from tracelens.coverage import Facts
     from tracelens.passes.registry import Pass
     from tracelens.settings import Settings
     from tracelens.store.store import Reader
 
 _log = logging.getLogger(__name__)
-
-MODEL: Final = (
-    "00_configured", "05_call_names", "10_nodes", "20_tree", "30_requests", "40_calls", "45_tables", "50_call_groups",
-    "60_round_trips", "65_waits", "66_write_batches", "67_serial_reads",
-    "70_responses", "71_paged_reads", "72_connections", "73_index_columns", "74_connection_waits", "75_service_loads",
-    "76_read_extents", "77_openings",
-)  # fmt: skip
-"""The model's scripts in the order in which they build on each other."""
-
-_EARLIEST_NS: Final = -(2**63) + 1
-_LATEST_NS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +83,6 @@ def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:
     return tuple(entry for entry in passes if not names or entry.name in names)
 
 
-def build_model(reader: Reader, settings: Settings, scope: Scope) -> None:
-    """Make the relations that passes read, for the scope's window, as the reader's own temporary tables."""
-    roles, orm_patterns = span_role_rows()
-    objectives = settings.objectives
-    parameters = {
-        "roles": [role for role, _ in roles],
-        "role_patterns": [pattern for _, pattern in roles],
-        "orm_patterns": orm_patterns,
-        "objective_services": [f"^(?:{entry.service})$" for entry in objectives],
-        "objective_endpoints": [f"^(?:{entry.endpoint})$" for entry in objectives],
-        "objectives_ms": [entry.p95_ms for entry in objectives],
-        "start_ns": _EARLIEST_NS if scope.start_ns is None else scope.start_ns,
-        "end_ns": _LATEST_NS if scope.end_ns is None else scope.end_ns,
-        "received_since_ns": _EARLIEST_NS if scope.received_since_ns is None else scope.received_since_ns,
-        "settled_before_ns": _LATEST_NS if scope.settled_before_ns is None else scope.settled_before_ns,
-    }
-    for name in MODEL:
-        reader.run_file(f"model/{name}.sql", parameters)
-
-
 def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[[str], None] | None = None) -> Report:
     """Return everything there is to say about the scope.
 
@@ -140,22 +111,52 @@ def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[
             failed.append(entry.name)
     folded = [(entry, row) for entry, row in folded if _is_shown(row, scope)]
     exemplars = Exemplars(reader, [row for _, row in folded])
-    shown = [_finding(exemplars, entry, row) for entry, row in folded]
-    summary = reader.rows(read_sql("analysis/summary.sql"))[0]
-    coverage = service_coverage(reader, passes, failed, scope.service_name)
-    return Report(
-        window_start_ns=summary["start_ns"],
-        window_end_ns=summary["end_ns"],
-        summary=Summary(
-            spans=summary["spans"],
-            traces=summary["traces"],
-            requests=summary["requests"],
-            services=summary["services"],
-        ),
-        findings=tuple(sorted(shown, key=_order)),
-        coverage=coverage,
-        checklist=checklist(shown, passes, coverage),
+    shown = [finding_of(exemplars, entry, row) for entry, row in folded]
+    return report_of(overview(reader, passes, settings, scope), shown, passes, failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a model says besides its findings: see `summary.sql`, `coverage.sql` and `top_queries.sql`."""
+
+    summary: Mapping[str, Any]
+    facts: Sequence[Facts]
+    top_queries: tuple[QueryStatistics, ...]
+
+
+def overview(reader: Reader, passes: Sequence[Pass], settings: Settings, scope: Scope) -> Overview:
+    """Return what the model that the reader holds says besides findings."""
+    return Overview(
+        summary=reader.rows(read_sql("analysis/summary.sql"))[0],
+        facts=service_facts(reader, _min_requests(passes, settings, scope), scope.service_name),
         top_queries=tuple(query_statistics(reader)),
+    )
+
+
+def report_of(seen: Overview, findings: Sequence[Finding], passes: Sequence[Pass], failed: Sequence[str]) -> Report:
+    """Return the report of findings, in any order, and of what was seen besides.
+
+    Args:
+        seen: of the same model.
+        findings: what the passes found.
+        passes: those that ran.
+        failed: the names of those among them that failed.
+    """
+    coverage = service_coverage(seen.facts, passes, failed)
+    ordered = tuple(sorted(findings, key=urgency))
+    return Report(
+        window_start_ns=seen.summary["start_ns"],
+        window_end_ns=seen.summary["end_ns"],
+        summary=Summary(
+            spans=seen.summary["spans"],
+            traces=seen.summary["traces"],
+            requests=seen.summary["requests"],
+            services=seen.summary["services"],
+        ),
+        findings=ordered,
+        coverage=coverage,
+        checklist=checklist(ordered, passes, coverage, seen.facts),
+        top_queries=seen.top_queries,
     )
 
 
@@ -170,14 +171,32 @@ def thresholds_of(entry: Pass, settings: Settings, scope: Scope) -> dict[str, fl
     return defaults | settings.thresholds.get(entry.name, {})
 
 
+def _min_requests(passes: Sequence[Pass], settings: Settings, scope: Scope) -> float:
+    """Return with how many requests an endpoint is judged by its p95."""
+    judging = [thresholds_of(entry, settings, scope) for entry in passes if entry.name == "p95_breach"]
+    return judging[0]["min_requests"] if judging else 0
+
+
 def run_pass(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> list[dict[str, Any]]:
     """Return the rows of one pass over the model that the reader holds, folded: one per finding, as `fold.sql` says."""
-    severity = "" if entry.severity is None else f"'{entry.severity}' as severity, "
+    return fold_rows(reader) if find_rows(reader, entry, thresholds) else []
+
+
+def find_rows(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> bool:
+    """Make `pass_rows` and `row_impact` of one pass; return whether there are any."""
+    columns = [] if entry.severity is None else [f"'{entry.severity}' as severity"]
+    columns += [f"{value} as {name}" for name, value in OPTIONAL_COLUMNS.items() if name not in entry.optional]
     query = entry.query.strip().rstrip(";")
-    reader.run_script(f"create or replace temp table pass_rows as select {severity}p.* from ({query}) as p", thresholds)  # noqa: S608
+    statement = f"create or replace temp table pass_rows as select {', '.join([*columns, 'p.*'])} from ({query}) as p"  # noqa: S608
+    reader.run_script(statement, thresholds)
     if not reader.rows("select 1 from pass_rows limit 1"):
-        return []  # planning the two statements below costs a small file more than all its passes
+        return False  # planning the statement below, and the fold, costs a small file more than all its passes
     reader.run_file("analysis/impact.sql")
+    return True
+
+
+def fold_rows(reader: Reader) -> list[dict[str, Any]]:
+    """Return `pass_rows` folded: one row per finding, as `fold.sql` says."""
     return reader.rows(read_sql("analysis/fold.sql"))
 
 
@@ -202,7 +221,8 @@ def fingerprint(pass_name: str, service_name: str, endpoint: str, subject: str) 
     return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
 
 
-def _finding(exemplars: Exemplars, entry: Pass, row: dict[str, Any]) -> Finding:
+def finding_of(exemplars: Exemplars, entry: Pass, row: dict[str, Any]) -> Finding:
+    """Return the finding of one folded row of a pass."""
     evidence = tuple((column.name, _plain(row[column.name])) for column in entry.evidence)
     ancestry = exemplars.ancestry(row)
     service_name = row["service_name"] or "unknown_service"
@@ -223,7 +243,7 @@ def _finding(exemplars: Exemplars, entry: Pass, row: dict[str, Any]) -> Finding:
             endpoint_share=_rounded(row["endpoint_share"]),
         ),
         exemplar=Exemplar(
-            trace_id=row["trace_id"].hex,
+            trace_id=row["trace_id"].hex if row["trace_id"] else "",
             offender_span_ids=tuple(f"{span_id:016x}" for span_id in row["offender_span_ids"]),
         ),
         evidence=evidence,
@@ -236,7 +256,9 @@ def _finding(exemplars: Exemplars, entry: Pass, row: dict[str, Any]) -> Finding:
 
 def _message(entry: Pass, evidence: Iterable[tuple[str, EvidenceValue]]) -> str:
     units = {column.name: column.unit for column in entry.evidence}
-    return entry.message.format(**{name: _readable(value, units[name]) for name, value in evidence})
+    known = {name: _readable(value, units[name]) for name, value in evidence if value is not None}
+    texts = (text for text in (entry.message, *entry.other_messages) if message_names(text) <= known.keys())
+    return next(texts, entry.message).format(**dict.fromkeys(units, "unknown") | known)
 
 
 def _readable(value: EvidenceValue, unit: str) -> str:
@@ -268,5 +290,6 @@ def _is_shown(row: dict[str, Any], scope: Scope) -> bool:
     )
 
 
-def _order(finding: Finding) -> tuple[int, float, str]:
+def urgency(finding: Finding) -> tuple[int, float, str]:
+    """Return the key by which a report orders its findings."""
     return (-SEVERITIES.index(finding.severity), -finding.impact.avoidable_ms, finding.fingerprint)

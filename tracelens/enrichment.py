@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.advice.advise import advise
 from tracelens.advice.facts import AdviceFacts
 from tracelens.findings import CodeLocation
+from tracelens.semconv.stack_trace import application_frame, is_application
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
     from tracelens.findings import Advice, EvidenceValue
     from tracelens.store.store import Reader
+
+
+_ENTRY_KINDS: Final = frozenset({2, 5})
+"""SERVER and CONSUMER."""
+_FAILED: Final = 2
 
 
 class Exemplars:
@@ -26,7 +32,9 @@ class Exemplars:
 
     def __init__(self, reader: Reader, rows: Sequence[dict[str, Any]]) -> None:
         self._reader = reader
-        reader.run_file("analysis/exemplars.sql", {"trace_ids": list({row["trace_id"] for row in rows})})
+        reader.run_file(
+            "analysis/exemplars.sql", {"trace_ids": list({row["trace_id"] for row in rows if row["trace_id"]})}
+        )
 
     def ancestry(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the exemplar's first offender and the spans above it, nearest first; see `ancestry.sql`."""
@@ -53,7 +61,7 @@ class Exemplars:
                 subject=row["subject"],
                 scope_names=tuple(dict.fromkeys(scope for scope in scopes if scope)),
                 sdk_language=call.get("sdk_language") or self._sdk_language(row),
-                db_system=call.get("db_system"),
+                db_system=call.get("db_system") or _text(dict(evidence).get("db_system")),
                 tables=tuple(call.get("tables") or ()),
                 written_tables=tuple(call.get("written_tables") or ()),
                 parent_table=self._source_table(row),
@@ -87,11 +95,31 @@ class Exemplars:
 
 
 def code_location(ancestry: Sequence[dict[str, Any]]) -> CodeLocation | None:
-    """Return where an offender was made: its own `code.*`, else that of the nearest span above it."""
-    for span in ancestry:
-        if span["code_function"] or span["code_file"]:
-            return CodeLocation(function=span["code_function"], file=span["code_file"], line=span["code_line"])
+    """Return where in the application an offender was made; None where nothing tells.
+
+    The nearest span of the request that tells decides: by `code.*`, unless that names a library; by the stack trace
+    that some span processors record; by that of an exception. An exception of a span above tells of the offender only
+    if that failed itself: else it was thrown elsewhere. What serves the request is not asked for its exceptions at all.
+    """
+    for depth, span in enumerate(ancestry):
+        is_entry = span["kind"] in _ENTRY_KINDS
+        place = CodeLocation(function=span["code_function"], file=span["code_file"], line=span["code_line"])
+        if (place.function or place.file) and is_application(place):
+            return place
+        stack_traces = [span["stack_trace"]]
+        if not is_entry and (depth == 0 or ancestry[0]["status_code"] == _FAILED):
+            stack_traces.append(span["exception_stack_trace"])
+        for stack_trace in filter(None, stack_traces):
+            found = application_frame(stack_trace)
+            if found is not None:
+                return found
+        if is_entry:  # what stands above belongs to the caller, another service
+            return None
     return None
+
+
+def _text(value: EvidenceValue) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _offender(row: dict[str, Any]) -> dict[str, object]:

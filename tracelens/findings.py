@@ -53,7 +53,7 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True)
 class CodeLocation:
-    """Where the offender spans were made, as far as `code.*` attributes tell."""
+    """Where in the application the offender spans were made, as far as `code.*` attributes or a stack trace tell."""
 
     function: str | None
     file: str | None
@@ -106,10 +106,26 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class BlindPass:
-    """A pass that cannot see a service, and what it would need."""
+    """A pass that cannot see a service, what it lacks, and which attribute or setting would show it, if any."""
 
     pass_name: str
     why: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageNote:
+    """What is wrong with a service's spans or missing from them, whatever the pass, and what would mend it.
+
+    Attributes:
+        note: its name: sampled, clock_skew, no_route, …
+        why: in numbers, and what cannot be known for it.
+        remedy: which attribute or setting mends it.
+    """
+
+    note: str
+    why: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,7 @@ class ServiceCoverage:
     db_calls: int
     db_calls_with_text: int
     blind: tuple[BlindPass, ...]
+    notes: tuple[CoverageNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

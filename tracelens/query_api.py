@@ -2,6 +2,7 @@
 
 GET  /                     the report as a page
 GET  /healthz              200 while the server is well
+GET  /metrics              its own metrics, for Prometheus
 GET  /api/server           {"instance": "…"}: which server this is
 POST /api/report           {"scope": {...}, "settings": {...}} -> the report's JSON
 GET  /api/events?after=N   {"events": [{"number": N, "event": {...}}]}
@@ -55,6 +56,7 @@ _PAGE: Final = [
 _METHODS: Final = {
     "/": ("GET",),
     "/healthz": ("GET", "HEAD"),
+    "/metrics": ("GET",),
     IDENTITY_PATH: ("GET",),
     "/api/report": ("POST",),
     "/api/events": ("GET",),
@@ -75,6 +77,7 @@ class QueryApi:
         healthy: what GET /healthz reports.
         catch_up: waits until the store holds what had been acknowledged when it was called, or cannot; blocks.
         is_local: whether only this machine is to ask: then no other host name is answered to.
+        metrics: returns the page of GET /metrics and its media type, for an Accept header; blocks.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class QueryApi:
         catch_up: Callable[[], None],
         *,
         is_local: bool,
+        metrics: Callable[[str], tuple[bytes, str]],
     ) -> None:
         self._store = store
         self._settings = settings
@@ -93,6 +97,7 @@ class QueryApi:
         self._healthy = healthy
         self._catch_up = catch_up
         self._is_local = is_local
+        self._metrics = metrics
         self._turn = asyncio.Lock()
         self._working: set[asyncio.Future[Any]] = set()
         self._threads: list[threading.Thread] = []
@@ -127,19 +132,27 @@ class QueryApi:
 
     async def _answer(self, scope: AsgiScope, receive: Receive) -> Answer:
         path = scope["path"]
-        refusal = _refusal(scope, is_local=self._is_local)
-        if refusal is not None:
-            return refusal
-        if path == "/healthz":
-            return Answer(200, b"healthy\n", _TEXT) if self._healthy() else Answer(503, b"unhealthy\n", _TEXT)
-        if path == IDENTITY_PATH:
-            return _answer(HTTPStatus.OK, {"instance": self._instance})
+        at_once = _refusal(scope, is_local=self._is_local) or self._known(path)
+        if at_once is not None:
+            return at_once
         if path == "/":
             return Answer(HTTPStatus.OK, await self._page(), list(_PAGE))
+        if path == "/metrics":
+            accepted = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
+            page, media_type = await self._in_thread(lambda: self._metrics(accepted))
+            return Answer(HTTPStatus.OK, page, [(b"content-type", media_type.encode())])
         if path == "/api/events":
             return _answer(HTTPStatus.OK, await self._events(_after(scope)))
         body = await read_body(receive, self._budget, limit_bytes=_MAX_BODY_BYTES, timeout_s=_BODY_TIMEOUT_S)
         return _answer(HTTPStatus.OK, report_to_dict(await self._report(*_asked(body, self._settings))))
+
+    def _known(self, path: str) -> Answer | None:
+        """Answer what needs no asking."""
+        if path == "/healthz":
+            return Answer(200, b"healthy\n", _TEXT) if self._healthy() else Answer(503, b"unhealthy\n", _TEXT)
+        if path == IDENTITY_PATH:
+            return _answer(HTTPStatus.OK, {"instance": self._instance})
+        return None
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         """Run blocking work beside the event loop, on a thread that does not keep a server that stops waiting."""
@@ -209,7 +222,7 @@ def _refusal(scope: AsgiScope, *, is_local: bool) -> Answer | None:
 
 
 def _asked(body: bytes, own: Settings) -> tuple[Scope, Settings]:
-    """Return what to analyse, and the server's settings with the request's thresholds and objectives in their place.
+    """Return what to analyse, and the server's settings with the request's own in the place of those that a request brings.
 
     Raises:
         UsageError: the request is not understood.
@@ -218,12 +231,14 @@ def _asked(body: bytes, own: Settings) -> tuple[Scope, Settings]:
         request = json.loads(body)
         entries = request["scope"]
         scope = Scope(**(entries | {"pass_names": tuple(entries.get("pass_names", ()))}))
-        sections = {name: request["settings"][name] for name in ("thresholds", "objectives")}
+        sections = {name: request["settings"][name] for name in ("thresholds", "objectives", "databases")}
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"/api/report: not understood: {error}") from error
     asked = parse_settings(sections, source="/api/report", folder=Path())
     # Waivers are the asker's as well, who applies them to the answer.
-    return scope, replace(own, thresholds=asked.thresholds, objectives=asked.objectives, waivers=())
+    return scope, replace(
+        own, thresholds=asked.thresholds, objectives=asked.objectives, databases=asked.databases, waivers=()
+    )
 
 
 def _after(scope: AsgiScope) -> int:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tracelens.errors import DamagedInputError, ServerError, StoreBusyError, UsageError
 from tracelens.otlp.files import expand_paths, read_requests
+from tracelens.otlp.signals import Signal
 from tracelens.sources import load_files, open_store, running_server
 from tracelens.sources.files import counted, told_to
 
@@ -21,11 +23,17 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
+    from tracelens.otlp.requests import Request
     from tracelens.settings import Settings
 
-    Send: TypeAlias = Callable[[bytes], bytes]
-    """Sends a serialised request, and returns the serialised response."""
+    Send: TypeAlias = Callable[[Request], bytes]
+    """Sends a request, and returns the serialised response."""
 
+_PATHS: Final = {Signal.TRACES: "/v1/traces", Signal.METRICS: "/v1/metrics"}
+_METHODS: Final = {
+    Signal.TRACES: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    Signal.METRICS: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
 _RETRIED_STATUS: Final = frozenset({429, 502, 503, 504})
 _ATTEMPTS: Final = 30
 _TIMEOUT_S: Final = 60.0
@@ -70,7 +78,8 @@ def replay_files(
                 stored = load_files(store, files, on_damage, progress)
             finally:
                 store.close()
-            return f"{stored:,} new spans in {target}"
+            points = f" and {stored.points:,} new data points" if stored.points else ""
+            return f"{stored.stored:,} new spans{points} in {target}"
     return _send_files(files, server.http, on_damage, progress)
 
 
@@ -83,10 +92,9 @@ def _send_files(
     for number, path in enumerate(files, start=1):
         doing = f"sending {path} ({number} of {len(files)}) to {to}"
         try:
-            for body in counted(read_requests(path, on_damage=told_to(on_damage)), doing, progress):
-                refused = ExportTraceServiceResponse.FromString(send(body)).partial_success
-                if refused.rejected_spans:
-                    on_damage(f"{path}: {to} rejected {refused.rejected_spans:,} spans: {refused.error_message}")
+            for request in counted(read_requests(path, on_damage=told_to(on_damage)), doing, progress):
+                if rejected := _rejected(request.signal, send(request)):
+                    on_damage(f"{path}: {to} rejected {rejected}")
                 sent += 1
         except DamagedInputError as error:
             unreadable.append(error)
@@ -97,6 +105,17 @@ def _send_files(
     for refusal in unreadable:
         on_damage(str(refusal))
     return f"{sent:,} requests sent to {to}"
+
+
+def _rejected(signal: Signal, answer: bytes) -> str:
+    """Return what a response says was not kept, "" where everything was."""
+    if signal is Signal.METRICS:
+        metrics = ExportMetricsServiceResponse.FromString(answer).partial_success
+        count, what, reason = metrics.rejected_data_points, "data points", metrics.error_message
+    else:
+        traces = ExportTraceServiceResponse.FromString(answer).partial_success
+        count, what, reason = traces.rejected_spans, "spans", traces.error_message
+    return f"{count:,} {what}: {reason}" if count else ""
 
 
 def _sender(to: str) -> Send:
@@ -114,13 +133,14 @@ def _sender(to: str) -> Send:
 def _http_sender(url: urllib.parse.SplitResult) -> Send:
     connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     # As OTEL_EXPORTER_OTLP_ENDPOINT: a base URL to which the signal's path is added, unless it is there.
-    path = url.path if url.path.endswith("/v1/traces") else url.path.rstrip("/") + "/v1/traces"
+    base = url.path.removesuffix(_PATHS[Signal.TRACES]).rstrip("/")
     connection = connect(url.hostname or "", url.port, timeout=_TIMEOUT_S)
 
-    def send(body: bytes) -> bytes:
+    def send(request: Request) -> bytes:
+        path = base + _PATHS[request.signal]
         for attempt in range(_ATTEMPTS):
             try:
-                connection.request("POST", path, body, {"content-type": "application/x-protobuf"})
+                connection.request("POST", path, request.body, {"content-type": "application/x-protobuf"})
                 response = connection.getresponse()
                 answer = response.read()
             except (OSError, http.client.HTTPException) as error:
@@ -162,12 +182,12 @@ def _grpc_sender(target: str) -> Send:
     # As over HTTP, no proxy of the environment is asked.
     options = [("grpc.max_send_message_length", -1), ("grpc.enable_http_proxy", 0)]
     channel = grpc.insecure_channel(target, options=options)
-    export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+    exports = {signal: channel.unary_unary(method) for signal, method in _METHODS.items()}
 
-    def send(body: bytes) -> bytes:
+    def send(request: Request) -> bytes:
         for attempt in range(_ATTEMPTS):
             try:
-                return bytes(export(body, timeout=_TIMEOUT_S))
+                return bytes(exports[request.signal](request.body, timeout=_TIMEOUT_S))
             except grpc.RpcError as error:
                 detail = error.details() or str(error.code())
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:

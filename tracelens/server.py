@@ -10,18 +10,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tracelens.analysis import choose_passes
+from tracelens.escalation.delivery import Courier
+from tracelens.escalation.notifiers.registry import load_notifiers
 from tracelens.escalation.watch import Watch
+from tracelens.forwarding import Forwarder, forward_folder
+from tracelens.forwarding.senders import open_senders
 from tracelens.ingest import Ingest, journal_folder, set_aside_folder
+from tracelens.ingest.housekeeping import Housekeeper
 from tracelens.journal import Journal
 from tracelens.query_api import QueryApi
 from tracelens.receiver.address import Address, parse_address
+from tracelens.receiver.credentials import Credentials
 from tracelens.receiver.grpc import GrpcReceiver
 from tracelens.receiver.http import OtlpApp
 from tracelens.receiver.http_server import HttpServer
+from tracelens.receiver.statistics import ReceiverStatistics
+from tracelens.receiver.tls import read_tls
+from tracelens.self_metrics import Observed, SelfMetrics
 from tracelens.sources import ServerAddress, leave_address, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tracelens.settings import Settings
@@ -51,33 +59,38 @@ class Server:
         db: the store's file; the journal is the folder `<db>.journal` beside it.
         addresses: where to listen.
         settings: of the store, the receiver and the rules.
-        emit: called with each escalation event, a line of JSON without its end.
 
     Attributes:
         recovered_spans: what the last process had acknowledged and not stored.
 
     Raises:
-        UsageError: an address is none, or the settings name a pass that does not exist; nothing was touched.
+        UsageError: an address is none, or the settings name a pass, a file or a variable that does not exist; nothing
+            was touched.
         StoreError: the store or its journal cannot be opened; nothing is left open.
     """
 
-    def __init__(self, db: Path, addresses: ServeAddresses, settings: Settings, emit: Callable[[str], None]) -> None:
+    def __init__(self, db: Path, addresses: ServeAddresses, settings: Settings) -> None:
         for option, address in (("--grpc", addresses.grpc), ("--http", addresses.http), ("--ui", addresses.ui)):
             parse_address(address, option)
         choose_passes(settings, ())
+        self._notifiers = load_notifiers(settings.notifiers)
+        self._tls = read_tls(settings.receiver)
+        self._credentials = Credentials(settings.receiver.credentials)
+        self._senders = open_senders(settings.forward)
         self.db = db.resolve()
         self.recovered_spans = 0
         self._settings = settings
-        self._readers: list[Watch | QueryApi] = []
+        self._readers: list[Watch | QueryApi | Courier | Housekeeper] = []
         self._instance = secrets.token_hex(8)
         with ExitStack() as opened:
-            self._open(opened, db, addresses, emit)
+            self._open(opened, db, addresses)
             self._closing = opened.pop_all()
 
-    def _open(self, opened: ExitStack, db: Path, addresses: ServeAddresses, emit: Callable[[str], None]) -> None:
+    def _open(self, opened: ExitStack, db: Path, addresses: ServeAddresses) -> None:
         self._store = open_store(db, self._settings)
         opened.callback(self._close_store)
-        self._watch = Watch(self._store, self._settings, emit)
+        self._couriers = [Courier(self._store, notifier) for notifier in self._notifiers]
+        self._watch = Watch(self._store, self._settings, self._couriers)
         self._query_api = QueryApi(
             self._store,
             self._settings,
@@ -85,8 +98,10 @@ class Server:
             self._healthy,
             self._catch_up,
             is_local=parse_address(addresses.ui, "--ui").host in _LOOPBACK,
+            metrics=self._metrics_page,
         )
-        self._readers += [self._watch, self._query_api]
+        self._housekeeper = Housekeeper(self._store, self._settings.store)
+        self._readers += [self._watch, self._query_api, *self._couriers, self._housekeeper]
         self._journal = Journal(journal_folder(self.db), after=self._store.applied_sequence)
         opened.callback(self._journal.close)
         limits = self._settings.receiver
@@ -98,15 +113,44 @@ class Server:
             limits,
             on_stored=self._watch.notice,
         )
-        self.grpc = GrpcReceiver(addresses.grpc, self.ingest, max_request_bytes=limits.max_request_bytes)
+        self.forwarder = None
+        if self._senders:
+            self.forwarder = Forwarder(self._settings.forward, self._senders, forward_folder(self.db))
+            opened.callback(self.forwarder.stop, _GRACE_S)
+        statistics = ReceiverStatistics()
+        self.grpc = GrpcReceiver(
+            addresses.grpc,
+            self.ingest,
+            max_request_bytes=limits.max_request_bytes,
+            statistics=statistics,
+            forwarding=self.forwarder,
+            credentials=self._credentials,
+            tls=self._tls,
+        )
         otlp = OtlpApp(
             self.ingest,
             max_request_bytes=limits.max_request_bytes,
             allowed_origins=limits.allowed_origins,
             healthy=self._healthy,
+            statistics=statistics,
+            forwarding=self.forwarder,
+            credentials=self._credentials,
         )
-        self.http = HttpServer(addresses.http, otlp)
+        self.http = HttpServer(addresses.http, otlp, tls=self._tls)
         self.ui = HttpServer(addresses.ui, self._query_api, option="--ui")
+        self._metrics = SelfMetrics(
+            Observed(
+                db=self.db,
+                store=self._store,
+                journal=self._journal,
+                journal_folder=journal_folder(self.db),
+                receiver=statistics,
+                ingest=self.ingest,
+                watch=self._watch.statistics,
+                couriers={courier.name: courier.statistics for courier in self._couriers},
+                forwarder=self.forwarder,
+            )
+        )
 
     def start(self) -> None:
         """Recover what a previous process left, then listen.
@@ -119,11 +163,18 @@ class Server:
             self.recovered_spans = self.ingest.recover()
             self.ingest.start()
             running.callback(self.ingest.stop)
+            if self.forwarder:
+                self.forwarder.start()
             for receiver in (self.ui, self.grpc, self.http):
                 receiver.start()
                 running.callback(receiver.stop, _GRACE_S)
             running.callback(self._query_api.stop)
             running.enter_context(leave_address(self.db, self._own_address()))
+            self._housekeeper.start()
+            running.callback(self._housekeeper.stop)
+            for courier in self._couriers:
+                courier.start()
+                running.callback(courier.stop)
             self._watch.start()
             running.callback(self._watch.stop)
             self._closing = running.pop_all()
@@ -140,6 +191,14 @@ class Server:
         if all(reader.is_idle for reader in self._readers):
             self._store.close()
 
+    @property
+    def http_scheme(self) -> str:
+        """How OTLP over HTTP is received: http or https."""
+        return "https" if self._tls else "http"
+
+    def _metrics_page(self, accepted: str) -> tuple[bytes, str]:
+        return self._metrics.page(accepted)
+
     def _healthy(self) -> bool:
         return self.ingest.failure is None
 
@@ -153,7 +212,7 @@ class Server:
     def _own_address(self) -> ServerAddress:
         return ServerAddress(
             ui=f"http://{_reached_at(self.ui.address)}",
-            http=f"http://{_reached_at(self.http.address)}",
+            http=f"{self.http_scheme}://{_reached_at(self.http.address)}",
             grpc=_reached_at(self.grpc.address),
             pid=os.getpid(),
             instance=self._instance,

@@ -1,7 +1,7 @@
 """An OTLP endpoint that keeps the raw trace requests it is sent, byte for byte, and writes them to a file.
 
 Both OTLP/gRPC and OTLP/HTTP (protobuf) are served, each on a free loopback port. A recording is a gzip file of
-varint-delimited ExportTraceServiceRequest messages. Nothing is decoded on the way, so nothing can be edited.
+varint-delimited ExportTraceServiceRequest messages, and ExportMetricsServiceRequest messages where they are asked for. Nothing is decoded on the way, so nothing can be edited.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRACE_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+METRIC_METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 class Recorder:
-    """Receives OTLP trace requests and hands them over in the order of their arrival."""
+    """Receives OTLP trace requests, over gRPC metrics too where wanted, and hands them over in the order of arrival."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_metrics: bool = False) -> None:
         self._requests: list[bytes] = []
         self._lock = threading.Lock()
         self._last_arrival = time.monotonic()
         self._grpc = grpc.server(
             futures.ThreadPoolExecutor(4),
-            handlers=[_RawHandler(self.append)],
+            handlers=[_RawHandler(self.append, {TRACE_METHOD, METRIC_METHOD} if with_metrics else {TRACE_METHOD})],
             options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)],
         )
         self.grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
@@ -108,11 +109,12 @@ def _varint(value: int) -> bytes:
 
 
 class _RawHandler(grpc.GenericRpcHandler):
-    def __init__(self, append) -> None:
+    def __init__(self, append, kept_methods: set[str]) -> None:
         self._append = append
+        self._kept_methods = kept_methods
 
     def service(self, handler_call_details):
-        keep = handler_call_details.method == TRACE_METHOD
+        keep = handler_call_details.method in self._kept_methods
 
         def export(request: bytes, _context: grpc.ServicerContext) -> bytes:
             if keep:

@@ -109,7 +109,7 @@ OF_A_HOST = replace(
     tables=(),
     filter_columns=(),
     constant_predicates=(),
-    evidence=(("host", "db-1.internal"),),
+    evidence=(("host", "db-1.internal"), ("pool_max", 20), ("concurrency", 30)),
 )
 INSERT = replace(
     BY_FOREIGN_KEY,

@@ -73,7 +73,7 @@ def read(document: Any) -> tuple[dict[str, Any], list[Damage]]:
     damages: list[Damage] = []
     body = document if isinstance(document, bytes) else json.dumps(document, indent=1).encode()
     requests = read_requests(body, name="zipkin.json", on_damage=damages.append)
-    return to_document(ExportTraceServiceRequest.FromString(merged(requests))), damages
+    return to_document(ExportTraceServiceRequest.FromString(merged(request.body for request in requests))), damages
 
 
 def spans_of(document: dict[str, Any]) -> list[dict[str, Any]]:

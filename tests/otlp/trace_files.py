@@ -100,7 +100,7 @@ EVERY_FORMAT = pytest.mark.parametrize("write", FORMATS)
 
 def read(source: Any, name: str | None = "file") -> tuple[list[bytes], list[Damage]]:
     damages: list[Damage] = []
-    return list(read_requests(source, name=name, on_damage=damages.append)), damages
+    return [request.body for request in read_requests(source, name=name, on_damage=damages.append)], damages
 
 
 def refusal(source: Any, name: str | None = "file") -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TypeAlias
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tracelens.errors import InvalidRequestError
+from tracelens.otlp.metrics import RefusedPoints, decode_metrics
+
+Read: TypeAlias = Callable[[bytes], RefusedPoints | None]
+Work: TypeAlias = tuple[bytes, Read, list[bytes], Future[RefusedPoints | None]]
 
 
 class KeepingIntake:
@@ -19,6 +25,7 @@ class KeepingIntake:
     Attributes:
         kept: the bodies.
         submit_errors: raised by the next calls of `submit`, one each.
+        kept_metrics: the same of metrics.
         errors: raised by the futures of the next requests, one each.
         gate: while it is not set, requests wait.
         waiting: released once for each request that has arrived.
@@ -26,23 +33,30 @@ class KeepingIntake:
 
     def __init__(self) -> None:
         self.gate = threading.Event()
-        self._queue: queue.SimpleQueue[tuple[bytes, Future[None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run)
         self.reset()
         self._thread.start()
 
     def reset(self) -> None:
         self.kept: list[bytes] = []
+        self.kept_metrics: list[bytes] = []
         self.submit_errors: list[Exception] = []
         self.errors: list[Exception] = []
         self.waiting = threading.Semaphore(0)
         self.gate.set()
 
-    def submit(self, body: bytes) -> Future[None]:
+    def submit(self, body: bytes) -> Future[RefusedPoints | None]:
+        return self._submit(body, _keep_traces, self.kept)
+
+    def submit_metrics(self, body: bytes) -> Future[RefusedPoints | None]:
+        return self._submit(body, _keep_metrics, self.kept_metrics)
+
+    def _submit(self, body: bytes, read: Read, kept: list[bytes]) -> Future[RefusedPoints | None]:
         if self.submit_errors:
             raise self.submit_errors.pop(0)
-        future: Future[None] = Future()
-        self._queue.put((body, future))
+        future: Future[RefusedPoints | None] = Future()
+        self._queue.put((body, read, kept, future))
         self.waiting.release()
         return future
 
@@ -53,21 +67,29 @@ class KeepingIntake:
 
     def _run(self) -> None:
         while work := self._queue.get():
-            body, future = work
+            body, read, kept, future = work
             self.gate.wait()
-            if error := self.errors.pop(0) if self.errors else _fault(body):
+            if self.errors:
+                future.set_exception(self.errors.pop(0))
+                continue
+            try:
+                refused = read(body)
+            except InvalidRequestError as error:
                 future.set_exception(error)
             else:
-                self.kept.append(body)
-                future.set_result(None)
+                kept.append(body)
+                future.set_result(refused)
 
 
-def _fault(body: bytes) -> InvalidRequestError | None:
+def _keep_traces(body: bytes) -> None:
     try:
         ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
-        return InvalidRequestError(f"the body is not an OTLP trace request: {error}")
-    return None
+        raise InvalidRequestError(f"the body is not an OTLP trace request: {error}") from error
+
+
+def _keep_metrics(body: bytes) -> RefusedPoints | None:
+    return decode_metrics(body).refused or None
 
 
 def trace_request(number: int = 1, spans: int = 1, name: str = "GET /users/{id}") -> bytes:

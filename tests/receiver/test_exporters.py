@@ -14,6 +14,7 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -94,7 +95,7 @@ def test_a_batch_processor_of_several_requests(grpc_target: str, intake: Keeping
 
 
 @pytest.mark.parametrize("transport", ["grpc", "http"])
-def test_metrics_and_logs_do_not_fail(
+def test_metrics_are_kept_and_logs_do_not_fail(
     grpc_target: str, http_url: str, intake: KeepingIntake, statistics: ReceiverStatistics, transport: str
 ) -> None:
     kinds = [RequestKind(transport, signal, "ok") for signal in ("metrics", "logs")]
@@ -127,3 +128,11 @@ def test_metrics_and_logs_do_not_fail(
     assert answered[0] >= 1  # the reader exports once more when it is shut down
     assert answered[1] == 1
     assert intake.kept == []
+    names = {
+        metric.name
+        for body in intake.kept_metrics
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+    assert names == {"requests"}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
-UNKEPT = "tracelens keeps traces only: switch off this exporter, or send this signal elsewhere"
+UNKEPT = "tracelens keeps traces and metrics only: switch off this exporter, or send logs elsewhere"
 LIMIT_BYTES = 10_000
 
 
@@ -147,20 +147,23 @@ def test_a_request_that_the_intake_gives_up_is_to_be_sent_again() -> None:
 def metrics_request() -> ExportMetricsServiceRequest:
     request = ExportMetricsServiceRequest()
     metrics = request.resource_metrics.add().scope_metrics.add().metrics
-    metrics.add(name="a").gauge.data_points.add(as_int=1)
+    metrics.add(name="a").gauge.data_points.add(as_int=1, time_unix_nano=1)
     for value in range(3):
-        metrics.add(name="b").sum.data_points.add(as_int=value)
-    metrics.add(name="c").histogram.data_points.add(count=1)
-    metrics.add(name="d").exponential_histogram.data_points.add(count=1)
+        metrics.add(name="b").sum.data_points.add(as_int=value, time_unix_nano=value)
+    metrics.add(name="c").histogram.data_points.add(count=1, time_unix_nano=1)
+    metrics.add(name="d").exponential_histogram.data_points.add(count=1, time_unix_nano=1)
     metrics.add(name="e").summary.data_points.add(count=1)
     metrics.add(name="without data")
     return request
 
 
-def test_metrics_are_answered_with_what_was_not_kept(channel: grpc.Channel) -> None:
-    answer = ExportMetricsServiceResponse.FromString(export(channel, metrics_request().SerializeToString(), METRICS))
-    partial = ExportMetricsPartialSuccess(rejected_data_points=7, error_message=UNKEPT)
+def test_metrics_are_kept_and_answered_with_what_is_not(channel: grpc.Channel, intake: KeepingIntake) -> None:
+    body = metrics_request().SerializeToString()
+    answer = ExportMetricsServiceResponse.FromString(export(channel, body, METRICS))
+    text = "data points were refused, the first of them for this: b: a data point has no time_unix_nano"
+    partial = ExportMetricsPartialSuccess(rejected_data_points=2, error_message=text)
     assert answer == ExportMetricsServiceResponse(partial_success=partial)
+    assert intake.kept_metrics == [body]
 
 
 def test_logs_are_answered_with_what_was_not_kept(channel: grpc.Channel) -> None:

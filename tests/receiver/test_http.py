@@ -13,6 +13,7 @@ from google.protobuf.json_format import Parse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keeping_intake import trace_request, trace_request_of_size
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -117,13 +118,13 @@ def test_bodies_of_any_size_up_to_the_default_limit(http: httpx.Client, intake: 
     assert intake.kept == [body]
 
 
-UNKEPT = "tracelens keeps traces only: switch off this exporter, or send this signal elsewhere"
+UNKEPT = "tracelens keeps traces and metrics only: switch off this exporter, or send logs elsewhere"
 
 
-def test_metrics_in_json_are_answered_with_what_was_not_kept(http: httpx.Client) -> None:
-    metrics = [
-        {"name": "a", "gauge": {"dataPoints": [{"asInt": "1"}]}},
-        {"name": "b", "sum": {"dataPoints": [{"asInt": 1}, {}]}},
+def test_metrics_in_json_are_kept_and_answered_with_what_is_not(http: httpx.Client, intake: KeepingIntake) -> None:
+    metrics: list[dict[str, Any]] = [
+        {"name": "a", "gauge": {"dataPoints": [{"timeUnixNano": "7", "asInt": "1"}, {"asInt": []}]}},
+        {"name": "b", "sum": {"dataPoints": [{"asInt": 1}, {"timeUnixNano": 7}]}},
         {"name": "c", "exponentialHistogram": {"dataPoints": None}},
         {"name": "d"},
     ]
@@ -131,8 +132,17 @@ def test_metrics_in_json_are_answered_with_what_was_not_kept(http: httpx.Client)
     response = http.post("/v1/metrics", content=body, headers=JSON)
     assert (response.status_code, response.json()) == (
         200,
-        {"partialSuccess": {"rejectedDataPoints": "3", "errorMessage": UNKEPT}},
+        {
+            "partialSuccess": {
+                "rejectedDataPoints": "3",
+                "errorMessage": "data points were refused, the first of them for this: "
+                "data_points[1].asInt: expected a whole number, found an array",
+            }
+        },
     )
+    (body,) = intake.kept_metrics
+    points = ExportMetricsServiceRequest.FromString(body).resource_metrics[0].scope_metrics[0].metrics[0].gauge
+    assert [(point.time_unix_nano, point.as_int) for point in points.data_points] == [(7, 1)]
 
 
 def test_logs_in_json_are_answered_with_what_was_not_kept(http: httpx.Client) -> None:

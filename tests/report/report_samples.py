@@ -10,6 +10,7 @@ from tracelens.findings import (
     BlindPass,
     ChecklistItem,
     CodeLocation,
+    CoverageNote,
     Exemplar,
     Finding,
     Impact,
@@ -204,6 +205,8 @@ TOP_QUERIES: Final = (
     ),
 )
 
+CAPTURE_HEADERS: Final = "set OTEL_INSTRUMENTATION_HTTP_SERVER_CAPTURE_RESPONSE_HEADERS to cache-control,etag"
+
 SHOP: Final = Report(
     window_start_ns=START_NS,
     window_end_ns=START_NS + 15 * MINUTE_NS,
@@ -217,7 +220,14 @@ SHOP: Final = Report(
             db_calls_with_text=9_310,
             blind=(
                 BlindPass("over_fetching", "no db.response.returned_rows on any span"),
-                BlindPass("pool_wait", "no pool metrics and no pool span"),
+                BlindPass("pool_wait", "no pool metrics and no pool span", "switch on the driver's connect spans"),
+            ),
+            notes=(
+                CoverageNote(
+                    "sampled",
+                    "1,180 of 1,377 requests were sampled, each standing for 10 on average",
+                    "send all spans here (OTEL_TRACES_SAMPLER=parentbased_always_on) and sample behind tracelens",
+                ),
             ),
         ),
         ServiceCoverage(
@@ -227,7 +237,19 @@ SHOP: Final = Report(
             db_calls_with_text=1_326,
             blind=(
                 BlindPass("over_fetching", "no db.response.returned_rows on any span"),
-                BlindPass("missing_http_cache", "no response headers captured"),
+                BlindPass("missing_http_cache", "no response headers captured", CAPTURE_HEADERS),
+            ),
+            notes=(
+                CoverageNote(
+                    "clock_skew",
+                    "12 of 310 requests begin before, or end after, the call that made them, by up to 41 ms",
+                    "synchronise the hosts' clocks (NTP, chrony, the cloud's time service)",
+                ),
+                CoverageNote(
+                    "no_route",
+                    "4 of 310 HTTP requests name no route (http.route): their endpoints are guessed from paths",
+                    "let the framework's instrumentation set http.route",
+                ),
             ),
         ),
         ServiceCoverage(service_name="reports", spans=1_200, db_calls=31, db_calls_with_text=31, blind=()),
@@ -237,8 +259,8 @@ SHOP: Final = Report(
             db_calls=0,
             db_calls_with_text=0,
             blind=(
-                BlindPass("missing_http_cache", "no response headers captured"),
-                BlindPass("uncompressed_response", "no response headers captured"),
+                BlindPass("missing_http_cache", "no response headers captured", CAPTURE_HEADERS),
+                BlindPass("uncompressed_response", "no response headers captured", CAPTURE_HEADERS),
             ),
         ),
     ),
@@ -286,6 +308,28 @@ THIN: Final = Report(
     checklist=(),
     top_queries=(),
 )
+
+CLIENT_SPANS_ONLY: Final = replace(
+    THIN,
+    summary=Summary(spans=40, traces=40, requests=40, services=1),
+    coverage=(
+        ServiceCoverage(
+            service_name="cart",
+            spans=40,
+            db_calls=40,
+            db_calls_with_text=40,
+            blind=(BlindPass("p95_breach", "no SERVER span", "instrument the HTTP or RPC framework"),),
+            notes=(
+                CoverageNote(
+                    "no_entry_spans",
+                    "none of 40 spans shows a request being served or a message being consumed",
+                    "instrument the HTTP or RPC framework, or the consumer of messages; jobs and scripts have none",
+                ),
+            ),
+        ),
+    ),
+)
+"""Nothing tells where a request starts."""
 
 NO_SPANS: Final = Report(
     window_start_ns=None,
@@ -339,7 +383,12 @@ HOSTILE: Final = replace(
     ),
     coverage=(
         ServiceCoverage(
-            service_name=_EVIL, spans=1, db_calls=1, db_calls_with_text=0, blind=(BlindPass(_EVIL, _EVIL),)
+            service_name=_EVIL,
+            spans=1,
+            db_calls=1,
+            db_calls_with_text=0,
+            blind=(BlindPass(_EVIL, _EVIL, _EVIL),),
+            notes=(CoverageNote(_EVIL, _EVIL, _EVIL),),
         ),
     ),
     checklist=(ChecklistItem(_EVIL, "fail", _EVIL), ChecklistItem(_EVIL, "unknown", _EVIL)),

@@ -11,6 +11,7 @@ from tracelens.findings import (
     BlindPass,
     ChecklistItem,
     CodeLocation,
+    CoverageNote,
     Exemplar,
     Finding,
     Impact,
@@ -101,7 +102,12 @@ def reports(
         spans=COUNTS,
         db_calls=COUNTS,
         db_calls_with_text=COUNTS,
-        blind=st.lists(st.builds(BlindPass, pass_name=texts, why=texts), max_size=3).map(tuple),
+        blind=st.lists(st.builds(BlindPass, pass_name=texts, why=texts, remedy=st.none() | texts), max_size=3).map(
+            tuple
+        ),
+        notes=st.lists(
+            st.builds(CoverageNote, note=texts | st.just("no_entry_spans"), why=texts, remedy=texts), max_size=3
+        ).map(tuple),
     )
     states = st.sampled_from(["pass", "fail", "unknown"])
     windows = st.none() | st.tuples(times_ns, times_ns)

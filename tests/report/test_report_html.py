@@ -76,7 +76,7 @@ def _body(html: str) -> str:
     return html[html.index("<body>") :]
 
 
-@pytest.mark.parametrize("name", ["shop", "silent", "clean", "thin", "no_spans", "hostile"])
+@pytest.mark.parametrize("name", ["shop", "silent", "clean", "thin", "client_spans_only", "no_spans", "hostile"])
 def test_report(name: str, snapshot: Snapshot) -> None:
     snapshot(f"{name}.body.html", _body(render_html(getattr(samples, name.upper()))))
 

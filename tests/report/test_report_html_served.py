@@ -33,7 +33,7 @@ def test_the_command_writes_the_page_of_the_analysis(tmp_path: Path) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Server:
-    return Server(tmp_path / "t.duckdb", ServeAddresses(FREE, FREE, FREE), Settings(), emit=lambda _line: None)
+    return Server(tmp_path / "t.duckdb", ServeAddresses(FREE, FREE, FREE), Settings())
 
 
 def test_the_ui_port_answers_the_page_of_what_was_received(server: Server) -> None:

@@ -66,7 +66,7 @@ TRAPS = st.sampled_from(
 HOSTILE_TEXT = st.lists(TRAPS | st.characters(), min_size=1, max_size=12).map("".join)
 
 
-@pytest.mark.parametrize("name", ["shop", "silent", "clean", "thin", "no_spans", "hostile"])
+@pytest.mark.parametrize("name", ["shop", "silent", "clean", "thin", "client_spans_only", "no_spans", "hostile"])
 def test_report(name: str, snapshot: Snapshot) -> None:
     snapshot(f"{name}.md", render_markdown(getattr(samples, name.upper())))
 

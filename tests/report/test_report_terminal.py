@@ -22,7 +22,9 @@ ANSI = re.compile("\x1b\\[[0-9;]*m")
 SHORT_CODE = st.text(st.characters(categories=["L", "N", "P", "Zs"], max_codepoint=127), max_size=20)
 
 
-@pytest.mark.parametrize("name", ["shop", "silent", "clean", "thin", "no_spans", "many", "hostile"])
+@pytest.mark.parametrize(
+    "name", ["shop", "silent", "clean", "thin", "client_spans_only", "no_spans", "many", "hostile"]
+)
 def test_report_at_80_columns(name: str, snapshot: Snapshot) -> None:
     snapshot(f"{name}.txt", render_terminal(getattr(samples, name.upper())))
 

@@ -14,6 +14,7 @@ from span_requests import request, span
 from tracelens.errors import StoreError
 from tracelens.otlp.decode import decode_requests
 from tracelens.semconv import catalogue
+from tracelens.semconv.metric_points import EXEMPLARS_SCHEMA, POINTS_SCHEMA
 from tracelens.semconv.normalise import SPANS_SCHEMA, SpanTables, normalise
 from tracelens.store.database import StoreLimits
 from tracelens.store.store import AppendResult, Store
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EVERYTHING = "spans", "span_events", "span_links", "resources", "scopes", "query_texts", "query_shapes"
+METRICS = {"data_points": POINTS_SCHEMA.names, "data_point_exemplars": EXEMPLARS_SCHEMA.names}
+EVERYTHING = (
+    *("spans", "span_events", "span_links", "resources", "scopes", "query_texts", "query_shapes", "metric_series"),
+    *METRICS,
+)
 
 
 @pytest.fixture
@@ -70,6 +75,7 @@ def test_tables_have_the_columns_that_are_written(store: Store) -> None:
     assert details.events is not None
     assert details.links is not None
     written |= {"span_events": details.events.rows.column_names, "span_links": details.links.rows.column_names}
+    written |= METRICS
     with store.reader() as reader:
         assert written == {name: reader.columns(f"from {name}", {}) for name in EVERYTHING}
 
@@ -221,7 +227,7 @@ limit(resource.RLIM_INFINITY)
 assert store.append([waiting], applied_sequence=2) == AppendResult(stored=100, duplicates=50)
 assert store.append([waiting], applied_sequence=2) == AppendResult(stored=0, duplicates=150)
 found = content(store)
-assert [len(rows) for rows in found.values()] == [200, 400, 200, 2, 1, 200, 1], {k: len(v) for k, v in found.items()}
+assert [len(rows) for rows in found.values()] == [200, 400, 200, 2, 1, 200, 1, 0, 0, 0], {k: len(v) for k, v in found.items()}
 assert len({row[0] for row in found["query_texts"]}) == 200
 store.close()
 again = Store(path)
@@ -282,7 +288,7 @@ result = store.append([batch], applied_sequence=number)
 assert result.stored + result.duplicates == 200, result
 found = content(store)
 sizes = [len(rows) for rows in found.values()]
-assert sizes == [number + 200, 2 * number + 400, number + 200, 1, 1, number + 200, 1], (sizes, number)
+assert sizes == [number + 200, 2 * number + 400, number + 200, 1, 1, number + 200, 1, 0, 0, 0], (sizes, number)
 store.close()
 again = Store(path)
 assert content(again) == found

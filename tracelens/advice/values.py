@@ -29,7 +29,10 @@ DEFAULT_TTL_S: Final = 60
 DEFAULT_POOL_SIZE: Final = 20
 """The pool of the backend checklist."""
 
-EVIDENCE: Final = ("repeats", "hit_rate", "max_ms", "p95_ms", "objective_ms", "offset", "host", "concurrency")
+EVIDENCE: Final = (
+    *("repeats", "hit_rate", "max_ms", "p95_ms", "objective_ms", "offset", "host", "concurrency"),
+    *("pool_used", "pool_max"),
+)
 """Evidence that passages may name, where the pass has it."""
 
 _ASCENDING: Final = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import tracelens
+from tracelens.cli.notifying import notify
 from tracelens.cli.passes import explain, list_passes
 from tracelens.cli.process import Commands, verbose
 from tracelens.cli.receiving import events, replay, serve
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for _command in (serve, report, replay, top, events, list_passes, explain, run):
+for _command in (serve, report, replay, top, events, notify, list_passes, explain, run):
     main.add_command(_command)

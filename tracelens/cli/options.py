@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from tracelens.errors import UsageError
-from tracelens.settings import FINDING_SEVERITIES, Settings, load_settings
+from tracelens.settings import Settings, load_settings
+from tracelens.settings.escalation import FINDING_SEVERITIES
 from tracelens.settings.reading import parse_duration_s
 
 if TYPE_CHECKING:
@@ -83,9 +84,13 @@ def settings_of(path: Path | None) -> Settings:
     """Return the settings of --config.
 
     Raises:
-        UsageError: see `settings.load_settings`; or a threshold in them belongs to no pass.
+        UsageError: see `settings.load_settings`; a threshold in them belongs to no pass, or a notifier fits no kind.
     """
     settings = load_settings(path)
+    if settings.notifiers:
+        from tracelens.escalation.notifiers import check_notifiers  # noqa: PLC0415  (most configurations name none)
+
+        check_notifiers(settings.notifiers)
     if not settings.thresholds:
         return settings
     from tracelens.passes.registry import load_passes  # noqa: PLC0415  (most configurations name no pass)

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,6 @@ import click
 from tracelens.cli import options as shared
 from tracelens.cli.output import Screen, finish, put
 from tracelens.cli.process import progress_line, say, verbose
-from tracelens.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,13 @@ _log = logging.getLogger(__name__)
 @click.option("--grpc", default="127.0.0.1:4317", show_default=True, metavar="HOST:PORT", help="OTLP over gRPC.")
 @click.option("--http", default="127.0.0.1:4318", show_default=True, metavar="HOST:PORT", help="OTLP over HTTP.")
 @click.option("--ui", default="127.0.0.1:4320", show_default=True, metavar="HOST:PORT", help="For our other commands.")
+@click.option(
+    "--forward",
+    metavar="URL",
+    help="Pass every request on to this OTLP endpoint: http(s)://host:4318, or grpc(s)://host:4317.",
+)
 @verbose
-def serve(db: Path, config: Path | None, grpc: str, http: str, ui: str) -> None:
+def serve(*, db: Path, config: Path | None, grpc: str, http: str, ui: str, forward: str | None) -> None:
     """Receive OTLP, keep every span, analyse continuously, escalate.
 
     Escalation events are printed as lines of JSON. Ctrl-C or SIGTERM stops the server.
@@ -42,14 +47,19 @@ def serve(db: Path, config: Path | None, grpc: str, http: str, ui: str) -> None:
     """
     from tracelens.server import ServeAddresses, Server  # noqa: PLC0415  (each command loads only what it needs)
 
+    settings = shared.settings_of(config)
+    if forward is not None:
+        settings = replace(settings, forward=replace(settings.forward, url=forward))
     with _stop_signals() as stopped:
-        server = Server(db, ServeAddresses(grpc, http, ui), shared.settings_of(config), emit=_EventLines().write)
+        server = Server(db, ServeAddresses(grpc, http, ui), settings)
         server.start()
         if server.recovered_spans:
             say(f"recovered {server.recovered_spans:,} spans that were acknowledged before the last stop")
         say(f"OTLP/gRPC  {server.grpc.address}")
-        say(f"OTLP/HTTP  http://{server.http.address}")
+        say(f"OTLP/HTTP  {server.http_scheme}://{server.http.address}")
         say(f"reports    http://{server.ui.address}")
+        if server.forwarder:
+            say(f"forward    {settings.forward.url}")
         say(f"store      {server.db}")
         stopped.wait()
         server.stop()
@@ -74,24 +84,6 @@ def _stop_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-class _EventLines:
-    """Writes event lines to standard output as long as somebody reads them: receiving must go on without."""
-
-    def __init__(self) -> None:
-        self._open = True
-
-    def write(self, line: str) -> None:
-        if not self._open:
-            return
-        try:
-            self._open = put(line + "\n", "utf-8")
-        except UsageError as error:
-            self._open = False
-            _log.warning("%s", error)
-        if not self._open:
-            _log.warning("events are no longer printed, they stay in the store: see `tracelens events`")
 
 
 @click.command()

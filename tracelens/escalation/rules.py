@@ -1,87 +1,208 @@
-"""Which findings break a limit: the rules that ship switched on, each with the action of the source document."""
+"""Which limits a report shows broken or nearly so: by the rules that ship switched on, as they are configured."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tracelens.escalation.events import Breach
 from tracelens.findings import SEVERITIES
+from tracelens.settings import Objective
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from tracelens.findings import EvidenceValue, Finding, Report
-    from tracelens.settings import EscalationSettings
+    from tracelens.settings import Settings
+    from tracelens.settings.escalation import RuleOverride
 
-_SLOW_QUERY_ACTION: Final = "Urgent: optimise the query or its index"
-_P95_ACTION: Final = "Investigate and add a cache"
+_ACTIONS: Final = {
+    "slow_query": "Urgent: optimise the query or its index",
+    "p95_breach": "Investigate and add a cache",
+    "db_cpu": "Scale up the database or add read replicas",
+}
+"""What the source document asks for when each of its limits is broken."""
 
+_UNITS: Final = {"slow_query": "s", "p95_breach": "s", "db_cpu": "%", "finding": "ms"}
 
-def breaches(report: Report, settings: EscalationSettings) -> list[Breach]:
-    """Return the limits that a report shows broken, in the report's order; one a finding."""
-    return [breach for finding in report.findings if (breach := _breach(finding, report.findings, settings))]
+_SLOW_MS: Final = 500.0
+"""From where on the pass slow_query looks at a call at all, unless configured."""
 
-
-def _breach(finding: Finding, findings: Sequence[Finding], settings: EscalationSettings) -> Breach | None:
-    evidence = dict(finding.evidence)
-    match finding.pass_name:
-        case "slow_query" if (seconds := _seconds(evidence.get("slowest_ms"))) > settings.slow_query_s:
-            return _of(finding, "slow_query", _Excess(seconds, settings.slow_query_s, "s"), _SLOW_QUERY_ACTION)
-        case "p95_breach":
-            threshold = _seconds(evidence.get("objective_ms")) or settings.p95_s
-            if (seconds := _seconds(evidence.get("p95_ms"))) > threshold:
-                causes = _causes(finding, findings)
-                return _of(finding, "p95_breach", _Excess(seconds, threshold, "s"), _P95_ACTION, causes)
-    if _is_at_least(finding.severity, settings.finding_severity):
-        return _of(finding, "finding", _Excess(finding.impact.avoidable_ms, 0.0, "ms"), finding.advice.summary)
-    return None
-
-
-def _is_at_least(severity: str, bound: str) -> bool:
-    return bound in SEVERITIES and SEVERITIES.index(severity) >= SEVERITIES.index(bound)
-
-
-def _causes(breach: Finding, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Return the findings on the same endpoint that cost time, largest first."""
-    causes = [
-        finding
-        for finding in findings
-        if finding.service_name == breach.service_name
-        and finding.endpoint == breach.endpoint
-        and finding.pass_name != breach.pass_name
-        and finding.impact.avoidable_ms > 0
-    ]
-    causes.sort(key=lambda finding: (-finding.impact.avoidable_ms, finding.fingerprint))
-    return tuple(finding.fingerprint for finding in causes)
+_WITHIN_ITS_LIMIT: Final = "warning"
+"""What the finding of a limit's own pass is while the limit is kept: the pass looked from further down."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Excess:
-    """What was measured and what is allowed, in the same unit."""
+class Rule:
+    """A rule as it is for one service and endpoint; see `settings.escalation.RuleOverride`."""
 
-    value: float
-    threshold: float
+    name: str
+    limit: float
     unit: str
+    severity: str
+    min_samples: int
+    hold_s: float
+    resolve_after_s: float
+    action: str
+    enabled: bool
 
 
-def _of(finding: Finding, rule: str, excess: _Excess, action: str, causes: tuple[str, ...] = ()) -> Breach:
-    return Breach(
-        rule=rule,
-        fingerprint=finding.fingerprint,
-        severity=finding.severity if rule == "finding" else "critical",
-        service_name=finding.service_name,
-        endpoint=finding.endpoint,
-        subject=finding.subject,
-        value=round(excess.value, 3),
-        threshold=excess.threshold,
-        unit=excess.unit,
-        since_ns=finding.first_seen_ns,
-        action=action,
-        fingerprints=causes or (finding.fingerprint,),
-        exemplar_trace_ids=(finding.exemplar.trace_id,),
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one judgement saw of one rule and one finding.
+
+    Attributes:
+        rule: with the limit that holds here.
+        finding: what was measured.
+        severity: of the event that would tell of it.
+        value: in the rule's unit.
+        is_over: whether the limit is broken.
+        is_kept: whether it is kept with the margin that ends a breach; near the limit neither holds.
+    """
+
+    rule: Rule
+    finding: Finding
+    severity: str
+    value: float
+    is_over: bool
+    is_kept: bool
+
+    @property
+    def key(self) -> str:
+        """The breach's identity: it fires once under it."""
+        return f"{self.rule.name}:{self.finding.fingerprint}"
+
+
+class Rules:
+    """The rules of a configuration.
+
+    Args:
+        settings: its limits, overrides and latency objectives.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._escalation = settings.escalation
+
+    def observations(self, report: Report) -> list[Observation]:
+        """Return what a report says of every rule, in the report's order; at most one a finding."""
+        return [seen for finding in report.findings if (seen := self._observation(finding))]
+
+    def judging(self) -> Settings:
+        """Return the settings with which to analyse: the passes' bounds lie where the rules begin to look.
+
+        That is below the limits, by the margin that ends a breach; what a pass finds there is judged here.
+        """
+        escalation = self._escalation
+        thresholds = {name: dict(values) for name, values in self._settings.thresholds.items()}
+        slow_ms = self._lowest("slow_query", escalation.slow_query_s) * 1000
+        slow_query = thresholds.setdefault("slow_query", {})
+        slow_query["critical_ms"] = slow_ms
+        slow_query["slow_ms"] = min(slow_ms, slow_query.get("slow_ms", _SLOW_MS))
+        thresholds.setdefault("p95_breach", {})["objective_ms"] = escalation.p95_s * 1000 * escalation.recover_ratio
+        own = [
+            Objective(service=entry.service or ".*", endpoint=entry.endpoint or ".*", p95_ms=entry.limit * 1000)
+            for entry in escalation.rules
+            if entry.rule == "p95_breach" and entry.limit is not None
+        ]
+        objectives = tuple(
+            replace(entry, p95_ms=entry.p95_ms * escalation.recover_ratio)
+            for entry in (*self._settings.objectives, *own)
+        )
+        return replace(self._settings, thresholds=thresholds, objectives=objectives)
+
+    def _lowest(self, rule: str, general: float) -> float:
+        limits = [entry.limit for entry in self._escalation.rules if entry.rule == rule and entry.limit is not None]
+        return min([general, *limits]) * self._escalation.recover_ratio
+
+    def _observation(self, finding: Finding) -> Observation | None:
+        severity = finding.severity
+        if finding.pass_name in _MEASURES:
+            rule = self._rule(finding.pass_name, finding)
+            seen = self._measured(rule, finding) if rule.enabled else None
+            if seen and not seen.is_kept:
+                return seen
+            severity = _WITHIN_ITS_LIMIT
+        rule = self._rule("finding", finding)
+        return self._severe(rule, finding, severity) if rule.enabled else None
+
+    def _measured(self, rule: Rule, finding: Finding) -> Observation | None:
+        """Return how a quantity stands to its limit."""
+        value, samples = _MEASURES[rule.name](finding, dict(finding.evidence))
+        if samples < rule.min_samples:
+            return None
+        return Observation(
+            rule=rule,
+            finding=finding,
+            severity="critical",
+            value=round(value, 3),
+            is_over=value > rule.limit,
+            is_kept=value <= rule.limit * self._escalation.recover_ratio,
+        )
+
+    def _severe(self, rule: Rule, finding: Finding, severity: str) -> Observation | None:
+        """Return how a finding's severity stands to the mildest that fires; a breach ends two steps below it."""
+        if rule.severity not in SEVERITIES or finding.occurrences.requests < rule.min_samples:
+            return None
+        distance = SEVERITIES.index(severity) - SEVERITIES.index(rule.severity)
+        return Observation(
+            rule=rule,
+            finding=finding,
+            severity=severity,
+            value=round(finding.impact.avoidable_ms, 3),
+            is_over=distance >= 0,
+            is_kept=distance < -1,
+        )
+
+    def _rule(self, name: str, finding: Finding) -> Rule:
+        escalation = self._escalation
+        values: dict[str, object] = {
+            "limit": self._limit(name, finding),
+            "severity": escalation.finding_severity,
+            "min_samples": 1,
+            "hold_s": escalation.hold_s,
+            "resolve_after_s": escalation.resolve_after_s,
+            "action": _ACTIONS.get(name, finding.advice.summary),
+            "enabled": True,
+        }
+        for entry in escalation.rules:
+            if entry.rule == name and _covers(entry, finding):
+                values |= {key: value for key in values if (value := getattr(entry, key)) is not None}
+        return Rule(name=name, unit=_UNITS[name], **values)  # type: ignore[arg-type]  # the fields' own types
+
+    def _limit(self, name: str, finding: Finding) -> float:
+        if name == "p95_breach":
+            own = [entry.p95_ms / 1000 for entry in self._settings.objectives if _covers(entry, finding)]
+            return min(own, default=self._escalation.p95_s)
+        limits = {"slow_query": self._escalation.slow_query_s, "db_cpu": self._escalation.db_cpu_percent}
+        return limits.get(name, 0.0)
+
+
+def _covers(entry: Objective | RuleOverride, finding: Finding) -> bool:
+    return (not entry.service or re.fullmatch(entry.service, finding.service_name) is not None) and (
+        not entry.endpoint or re.fullmatch(entry.endpoint, finding.endpoint) is not None
     )
 
 
-def _seconds(milliseconds: EvidenceValue) -> float:
-    return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else 0.0
+def _slow_query(finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[float, int]:
+    return _number(evidence["slowest_ms"]) / 1000, finding.occurrences.spans
+
+
+def _p95(_finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[float, int]:
+    return _number(evidence["p95_ms"]) / 1000, int(_number(evidence["requests"]))
+
+
+def _db_cpu(_finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[float, int]:
+    return _number(evidence["cpu_percent"]), int(_number(evidence["samples"]))
+
+
+def _number(value: EvidenceValue) -> float:
+    return value if isinstance(value, (int, float)) else 0.0
+
+
+_MEASURES: Final[dict[str, Callable[[Finding, dict[str, EvidenceValue]], tuple[float, int]]]] = {
+    "slow_query": _slow_query,
+    "p95_breach": _p95,
+    "db_cpu": _db_cpu,
+}
+"""What each rule measures in its pass's finding, in its own unit, and how many samples that rests on."""

@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Final
 import xxhash
 
 from tracelens.errors import InvalidRequestError, OverloadedError, StoreError
+from tracelens.ingest.decoding import decode_group
 from tracelens.ingest.loading import replay_journal
 from tracelens.ingest.statistics import IngestStatistics
 from tracelens.ingest.writer import AcknowledgedBatch, Writer
-from tracelens.otlp.decode import decode_requests, span_count
 from tracelens.otlp.framing import MAX_MESSAGE_BYTES
+from tracelens.otlp.requests import Request
+from tracelens.otlp.signals import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tracelens.journal import Journal
+    from tracelens.otlp.metrics import RefusedPoints
     from tracelens.settings import ReceiverSettings, StoreSettings
     from tracelens.store.store import Store
 
@@ -40,10 +43,13 @@ _JOURNAL_FAILURE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    body: bytes
+class _Submitted:
+    """A request that waits for its answer; its record is what the journal holds of it."""
+
+    request: Request
+    record: bytes
     digest: bytes
-    future: Future[None]
+    future: Future[RefusedPoints | None]
 
 
 class Ingest:
@@ -77,12 +83,12 @@ class Ingest:
             store, journal, set_aside, settings=settings, statistics=self.statistics, on_stored=on_stored
         )
         self._changed = threading.Condition()
-        self._waiting: list[_Request] = []
+        self._waiting: list[_Submitted] = []
         self._unanswered_bytes = 0
         self._stopping = False
         self._journal_failure: str | None = None
         self._journal_failed_at = 0.0
-        self._recent: dict[bytes, None] = {}
+        self._recent: dict[bytes, RefusedPoints | None] = {}
         self._thread = threading.Thread(target=self._run, name="acknowledge", daemon=True)
 
     @property
@@ -93,9 +99,25 @@ class Ingest:
             return self._journal_failure
         return self._writer.failure
 
-    def submit(self, body: bytes) -> Future[None]:
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that wait for the journal or the store, at most `max_pending_bytes` of the limits."""
+        return self._unanswered_bytes + self._writer.held_bytes
+
+    @property
+    def waiting_spans(self) -> int:
+        """Acknowledged spans that the store does not have yet."""
+        return self._writer.waiting_spans
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest of them has been waiting."""
+        return self._writer.lag_s
+
+    def submit(self, body: bytes) -> Future[RefusedPoints | None]:
         """Take one serialised ExportTraceServiceRequest; the future is done when it is durable.
 
+        It then holds None, or which data points of the request are not kept, since they mean nothing.
         The future raises InvalidRequestError where the request can never succeed, StoreError or OverloadedError where
         it is to be sent again.
 
@@ -103,20 +125,28 @@ class Ingest:
             OverloadedError: too much waits for the store, or the process is stopping.
             InvalidRequestError: it is too long for the journal.
         """
-        if len(body) > MAX_MESSAGE_BYTES:
+        return self._submit(Request(Signal.TRACES, body))
+
+    def submit_metrics(self, body: bytes) -> Future[RefusedPoints | None]:
+        """Take one serialised ExportMetricsServiceRequest, as `submit` does."""
+        return self._submit(Request(Signal.METRICS, body))
+
+    def _submit(self, request: Request) -> Future[RefusedPoints | None]:
+        record = request.record()
+        if len(record) > MAX_MESSAGE_BYTES:
             raise InvalidRequestError(f"the request is longer than {MAX_MESSAGE_BYTES} bytes: send smaller batches")
-        request = _Request(body, xxhash.xxh3_128_digest(body), Future())
-        request.future.set_running_or_notify_cancel()  # a sender that goes away must not cancel what others wait for
+        submitted = _Submitted(request, record, xxhash.xxh3_128_digest(record), Future())
+        submitted.future.set_running_or_notify_cancel()  # a sender that goes away must not cancel what others wait for
         with self._changed:
             if self._stopping:
                 raise OverloadedError("tracelens is stopping: send the request again")
             held = self._unanswered_bytes + self._writer.held_bytes
-            if held and held + len(body) > self._limits.max_pending_bytes:
+            if held and held + len(record) > self._limits.max_pending_bytes:
                 raise OverloadedError(self.failure or "more data is waiting for the store than is allowed")
-            self._unanswered_bytes += len(body)
-            self._waiting.append(request)
+            self._unanswered_bytes += len(record)
+            self._waiting.append(submitted)
             self._changed.notify_all()
-        return request.future
+        return submitted.future
 
     def recover(self) -> int:
         """Store what the journal holds and the store does not, before the start; return how many spans were new.
@@ -153,15 +183,15 @@ class Ingest:
                 _log.exception("a group of requests failed")
                 _fail(group, OverloadedError(f"the request could not be kept: {error}"))
             with self._changed:
-                self._unanswered_bytes -= sum(len(request.body) for request in group)
+                self._unanswered_bytes -= sum(len(submitted.record) for submitted in group)
 
-    def _next_group(self) -> Sequence[_Request]:
+    def _next_group(self) -> Sequence[_Submitted]:
         """Wait for requests and return some; none when no more will come."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
             count = size = 0
-            for request in self._waiting[:_GROUP_REQUESTS]:
-                size += len(request.body)
+            for submitted in self._waiting[:_GROUP_REQUESTS]:
+                size += len(submitted.record)
                 if count and size > _GROUP_BYTES:
                     break
                 count += 1
@@ -169,39 +199,48 @@ class Ingest:
             del self._waiting[:count]
             return group
 
-    def _acknowledge(self, group: Sequence[_Request]) -> None:
+    def _acknowledge(self, group: Sequence[_Submitted]) -> None:
         """Make a group durable and answer it. Equal requests are kept once and answered alike."""
-        fresh = {request.digest: request.body for request in group if request.digest not in self._recent}
-        decoded = decode_requests(list(fresh.values()))
-        refused = {digest: decoded.refused.get(position) for position, digest in enumerate(fresh)}
-        kept = [digest for digest, reason in refused.items() if reason is None]
-        spans = span_count(decoded.batch)
-        if spans:
-            last_sequence = self._journal.append([fresh[digest] for digest in kept])
-            size = max(decoded.batch.nbytes, sum(len(fresh[digest]) for digest in kept))
-            self._writer.add(AcknowledgedBatch(decoded.batch, spans, size, last_sequence))
+        fresh = list({entry.digest: entry for entry in group if entry.digest not in self._recent}.values())
+        decoding = decode_group([entry.request for entry in fresh])
+        kept = [fresh[position] for position in decoding.kept]
+        spans, points = decoding.group.spans, decoding.group.points
+        if spans or points:
+            last_sequence = self._journal.append([entry.record for entry in kept])
+            size = max(decoding.group.traces.nbytes, sum(len(entry.record) for entry in kept))
+            self._writer.add(AcknowledgedBatch(decoding.group, spans + points, size, last_sequence))
             self._journal_failure = None
-        self._remember(kept)
-        reasons = [refused.get(request.digest) for request in group]
-        acknowledged = reasons.count(None)
-        self.statistics.requests += acknowledged
+        refused_points = [request.refused or None for request in decoding.group.metrics]
+        without = [None] * (len(kept) - len(refused_points))
+        self._remember(dict(zip([entry.digest for entry in kept], without + refused_points, strict=True)))
+        reasons = {fresh[position].digest: reason for position, reason in decoding.refused.items()}
+        repeated = self._answer(group, reasons) - len(kept)
         self.statistics.spans += spans
-        self.statistics.repeated_requests += acknowledged - len(kept)
-        self.statistics.refused_requests += len(group) - acknowledged
-        for request, reason in zip(group, reasons, strict=True):
-            if reason is None:
-                request.future.set_result(None)
-            else:
-                request.future.set_exception(InvalidRequestError(reason))
+        self.statistics.points += points
+        self.statistics.refused_points += sum(refused.count for refused in refused_points if refused)
+        self.statistics.repeated_requests += repeated
 
-    def _remember(self, digests: Sequence[bytes]) -> None:
-        self._recent.update(dict.fromkeys(digests))
+    def _answer(self, group: Sequence[_Submitted], reasons: Mapping[bytes, str]) -> int:
+        """Answer a group that is durable, of which some are refused; return how many were acknowledged."""
+        refusals = [(entry, reasons.get(entry.digest)) for entry in group]
+        acknowledged = sum(reason is None for _, reason in refusals)
+        self.statistics.requests += acknowledged
+        self.statistics.refused_requests += len(group) - acknowledged
+        for entry, reason in refusals:
+            if reason is None:
+                entry.future.set_result(self._recent.get(entry.digest))
+            else:
+                entry.future.set_exception(InvalidRequestError(reason))
+        return acknowledged
+
+    def _remember(self, kept: Mapping[bytes, RefusedPoints | None]) -> None:
+        self._recent.update(kept)
         for digest in list(islice(self._recent, max(0, len(self._recent) - _REMEMBERED_REQUESTS))):
             del self._recent[digest]
 
 
-def _fail(group: Sequence[_Request], error: Exception) -> None:
+def _fail(group: Sequence[_Submitted], error: Exception) -> None:
     """Answer requests that are not answered yet."""
-    for request in group:
-        if not request.future.done():
-            request.future.set_exception(error)
+    for submitted in group:
+        if not submitted.future.done():
+            submitted.future.set_exception(error)

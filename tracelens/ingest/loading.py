@@ -6,9 +6,11 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from tracelens.ingest.decoding import decode_group
 from tracelens.ingest.storing import set_aside, store_batch
 from tracelens.journal import Journal
-from tracelens.otlp.decode import decode_requests
+from tracelens.otlp.requests import Request, request_of_record
+from tracelens.store.appended import AppendResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,22 +24,24 @@ _TRANSACTION_BYTES: Final = 32 * 1024 * 1024
 """Some 80,000 spans."""
 
 
-def store_requests(store: Store, requests: Iterable[bytes], on_refused: Callable[[str], None]) -> int:
+def store_requests(store: Store, requests: Iterable[Request], on_refused: Callable[[str], None]) -> AppendResult:
     """Store requests in transactions of bounded size.
 
     Args:
         store: where they go.
-        requests: serialised requests, as `otlp.files.read_requests` yields them.
+        requests: as `otlp.files.read_requests` yields them.
         on_refused: called with the reason for each request that cannot be kept.
 
     Returns:
-        How many spans were new.
+        How many spans and data points were new.
 
     Raises:
         StoreError: the store cannot be written.
     """
-    records = ((0, request) for request in requests)
-    return sum(_store_group(store, group, None, lambda _, __, reason: on_refused(reason)) for group in _groups(records))
+    outcome = AppendResult(0, 0)
+    for group in _groups((0, request) for request in requests):
+        outcome += _store_group(store, group, None, lambda _, __, reason: on_refused(reason))
+    return outcome
 
 
 def recover_journal(store: Store, db: Path) -> int:
@@ -82,23 +86,24 @@ def replay_journal(store: Store, journal: Journal, aside: Path) -> int:
         StoreError: the journal cannot be read, or the store or a request set aside cannot be written.
     """
 
-    def put_aside(sequence: int, body: bytes, reason: str) -> None:
-        _log.error("spans were set aside in %s: %s", set_aside(aside, sequence, body), reason)
+    def put_aside(sequence: int, request: Request, reason: str) -> None:
+        _log.error("a request was set aside in %s: %s", set_aside(aside, sequence, request.body), reason)
 
     stored = 0
-    for group in _groups(journal.replay(store.applied_sequence)):
-        stored += _store_group(store, group, group[-1][0], put_aside)
+    records = journal.replay(store.applied_sequence)
+    for group in _groups((sequence, request_of_record(payload)) for sequence, payload in records):
+        stored += _store_group(store, group, group[-1][0], put_aside).stored
     journal.release(store.applied_sequence)
     return stored
 
 
-def _groups(records: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+def _groups(records: Iterable[tuple[int, Request]]) -> Iterator[list[tuple[int, Request]]]:
     """Gather records, of sequence number and request, to groups worth a transaction."""
-    group: list[tuple[int, bytes]] = []
+    group: list[tuple[int, Request]] = []
     size = 0
     for record in records:
         group.append(record)
-        size += len(record[1])
+        size += len(record[1].body)
         if size >= _TRANSACTION_BYTES:
             yield group
             group, size = [], 0
@@ -108,16 +113,16 @@ def _groups(records: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, by
 
 def _store_group(
     store: Store,
-    group: list[tuple[int, bytes]],
+    group: list[tuple[int, Request]],
     applied_sequence: int | None,
-    on_left_out: Callable[[int, bytes, str], None],
-) -> int:
-    decoded = decode_requests([body for _, body in group])
-    for position, reason in decoded.refused.items():
+    on_left_out: Callable[[int, Request, str], None],
+) -> AppendResult:
+    decoding = decode_group([request for _, request in group])
+    for position, reason in decoding.refused.items():
         on_left_out(*group[position], reason)
-    kept = [record for position, record in enumerate(group) if position not in decoded.refused]
 
-    def leave_out(row: int, error: Exception) -> None:
-        on_left_out(*kept[row], f"a defect of tracelens, please report it: {type(error).__name__}: {error}")
+    def leave_out(number: int, error: Exception) -> None:
+        reason = f"a defect of tracelens, please report it: {type(error).__name__}: {error}"
+        on_left_out(*group[decoding.kept[number]], reason)
 
-    return store_batch(store, decoded.batch, time.time_ns(), applied_sequence, leave_out).stored
+    return store_batch(store, decoding.group, time.time_ns(), applied_sequence, leave_out)

@@ -6,14 +6,16 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from tracelens.errors import StoreError
+from tracelens.ingest.decoding import DecodedGroup
 from tracelens.ingest.storing import set_aside, store_batch
+from tracelens.otlp.requests import request_of_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,20 +39,22 @@ class AcknowledgedBatch:
     """Requests that the journal holds and the store does not.
 
     Attributes:
-        batch: their decoded form, a row each.
-        spans: how many they hold.
+        group: their decoded form.
+        rows: how many spans and data points they hold.
         size_bytes: what they are counted with while they wait.
         last_sequence: of the last one's record in the journal; the others' come directly before it.
+        acknowledged_at: when that was, on the monotonic clock in seconds.
     """
 
-    batch: pa.RecordBatch
-    spans: int
+    group: DecodedGroup
+    rows: int
     size_bytes: int
     last_sequence: int
+    acknowledged_at: float = field(default_factory=time.monotonic)
 
     def sequences(self) -> range:
-        """Return the sequence number of each row."""
-        return range(self.last_sequence - self.batch.num_rows + 1, self.last_sequence + 1)
+        """Return the sequence number of each request: those of traces come first."""
+        return range(self.last_sequence - len(self.group) + 1, self.last_sequence + 1)
 
 
 class Writer:
@@ -87,7 +91,7 @@ class Writer:
         self._on_stored = on_stored
         self._changed = threading.Condition()
         self._waiting: deque[AcknowledgedBatch] = deque()
-        self._waiting_spans = 0
+        self._waiting_rows = 0
         self._waiting_since = 0.0
         self._held_bytes = 0
         self._stopping = False
@@ -97,6 +101,17 @@ class Writer:
     def held_bytes(self) -> int:
         """What waits, and what is being stored."""
         return self._held_bytes
+
+    @property
+    def waiting_spans(self) -> int:
+        """Spans and data points that are not stored yet."""
+        return self._waiting_rows
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest of them has been waiting."""
+        with self._changed:
+            return time.monotonic() - self._waiting[0].acknowledged_at if self._waiting else 0.0
 
     def start(self) -> None:
         """Begin to store."""
@@ -108,7 +123,7 @@ class Writer:
             if not self._waiting:
                 self._waiting_since = time.monotonic()
             self._waiting.append(batch)
-            self._waiting_spans += batch.spans
+            self._waiting_rows += batch.rows
             self._held_bytes += batch.size_bytes
             self._changed.notify_all()
 
@@ -156,7 +171,7 @@ class Writer:
     def _is_due(self) -> bool:
         if not self._waiting:
             return self._stopping
-        return self._stopping or self._waiting_spans >= self._settings.flush_rows or self._wait_s() == 0
+        return self._stopping or self._waiting_rows >= self._settings.flush_rows or self._wait_s() == 0
 
     def _wait_s(self) -> float | None:
         """Return how long what waits may still wait for more."""
@@ -166,22 +181,26 @@ class Writer:
 
     def _write(self, taken: list[AcknowledgedBatch]) -> None:
         received_ns = time.time_ns()
+        sequences = [sequence for batch in taken for sequence in batch.sequences()[: batch.group.traces.num_rows]]
+        sequences += [sequence for batch in taken for sequence in batch.sequences()[batch.group.traces.num_rows :]]
 
-        def leave_out(row: int, _error: Exception) -> None:
-            sequence = [sequence for batch in taken for sequence in batch.sequences()][row]
-            for _, body in islice(self._journal.replay(sequence - 1), 1):
-                path = set_aside(self._aside, sequence, body)
-                _log.error("spans cannot be stored and were set aside in %s: please report this", path)
+        def leave_out(number: int, _error: Exception) -> None:
+            sequence = sequences[number]
+            for _, payload in islice(self._journal.replay(sequence - 1), 1):
+                path = set_aside(self._aside, sequence, request_of_record(payload).body)
+                _log.error("a request cannot be stored and was set aside in %s: please report this", path)
                 self._statistics.set_aside_requests += 1
 
         # One batch, because each costs some milliseconds whatever its size: senders may wait for every answer.
-        whole = pa.Table.from_batches([batch.batch for batch in taken]).combine_chunks().to_batches()[0]
+        traces = pa.concat_batches([batch.group.traces for batch in taken])
+        whole = DecodedGroup(traces, tuple(request for batch in taken for request in batch.group.metrics))
         outcome = store_batch(self._store, whole, received_ns, taken[-1].last_sequence, leave_out)
         self._statistics.duplicate_spans += outcome.duplicates
+        self._statistics.duplicate_points += outcome.duplicate_points
         with self._changed:
             for batch in taken:
                 self._waiting.popleft()
-                self._waiting_spans -= batch.spans
+                self._waiting_rows -= batch.rows
                 self._held_bytes -= batch.size_bytes
             self._waiting_since = time.monotonic()
         if self._on_stored:

@@ -1,7 +1,7 @@
-"""JSON documents to trace requests, whichever of the JSON formats a document is in.
+"""JSON documents to requests, whichever of the JSON formats a document is in.
 
-OTLP        {"resourceSpans": […]}; also {"batches": […]} and {"trace": {…}} as Grafana Tempo answers, and
-            {"result": {…}} as Jaeger's newer API does
+OTLP        {"resourceSpans": […]} and {"resourceMetrics": […]}; also {"batches": […]} and {"trace": {…}} as Grafana
+            Tempo answers, and {"result": {…}} as Jaeger's newer API does
 Jaeger      {"data": [trace, …]}, a trace {"spans": […], "processes": {…}}, a span {"traceID", "operationName"}
 Zipkin      a span {"traceId", "id"}
 and lists of all these, and lists of lists.
@@ -14,18 +14,24 @@ from typing import TYPE_CHECKING, Final
 
 from tracelens.errors import InvalidRequestError
 from tracelens.otlp.jaeger import request_from_trace
-from tracelens.otlp.json import OnBadSpan, request_from_document
+from tracelens.otlp.json import request_from_document
 from tracelens.otlp.json_values import Fault, JsonValue, elements
+from tracelens.otlp.metrics_json import metrics_request_from_document
+from tracelens.otlp.requests import Request
+from tracelens.otlp.signals import Signal
 from tracelens.otlp.zipkin import requests_from_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tracelens.otlp.json_messages import OnBadRecord
 
 
 class Kind(Enum):
     """What a JSON document is, as far as its outer members say."""
 
     OTLP = auto()
+    OTLP_METRICS = auto()
     TEMPO_BATCHES = auto()
     WRAPPED = auto()
     JAEGER_TRACES = auto()
@@ -39,11 +45,16 @@ class Kind(Enum):
 
 _OTHER_SIGNALS: Final = frozenset(
     {
-        *("resourceMetrics", "resourceLogs", "resourceProfiles"),
-        *("resource_metrics", "resource_logs", "resource_profiles"),
+        *("resourceLogs", "resourceProfiles"),
+        *("resource_logs", "resource_profiles"),
     }
 )
 _WRAPPERS: Final = ("trace", "result")
+_OTLP: Final = {
+    Signal.TRACES: ("resourceSpans", request_from_document),
+    Signal.METRICS: ("resourceMetrics", metrics_request_from_document),
+}
+"""The member that holds a signal's resources, and what reads a document of it."""
 _MAX_DEPTH: Final = 4
 """Lists and wrappers around what holds spans."""
 
@@ -59,8 +70,8 @@ def kind_of(document: JsonValue, depth: int = 0) -> Kind:
     return _kind_of_object(document, depth) if isinstance(document, dict) else Kind.NO_TRACE_DATA
 
 
-def requests_from_json_document(document: JsonValue, on_bad: OnBadSpan, depth: int = 0) -> Iterator[bytes]:
-    """Yield a document's spans as serialised `ExportTraceServiceRequest` messages; for another signal, none.
+def requests_from_json_document(document: JsonValue, on_bad: OnBadRecord, depth: int = 0) -> Iterator[Request]:
+    """Yield a document's spans and metrics as serialised requests; for another signal, none.
 
     Args:
         document: parsed JSON.
@@ -68,7 +79,7 @@ def requests_from_json_document(document: JsonValue, on_bad: OnBadSpan, depth: i
         depth: how many lists and wrappers the document is in already.
     """
     try:
-        yield from (request for request in _requests(document, on_bad, depth) if request)
+        yield from (request for request in _requests(document, on_bad, depth) if request.body)
     except (Fault, InvalidRequestError) as error:
         on_bad(str(error))
 
@@ -77,6 +88,8 @@ def _kind_of_object(document: dict[str, JsonValue], depth: int) -> Kind:
     kind = Kind.NO_TRACE_DATA
     if not document or not document.keys().isdisjoint(("resourceSpans", "resource_spans")):
         kind = Kind.OTLP
+    elif not document.keys().isdisjoint(("resourceMetrics", "resource_metrics")):
+        kind = Kind.OTLP_METRICS
     elif not _OTHER_SIGNALS.isdisjoint(document):
         kind = Kind.OTHER_SIGNAL
     elif isinstance(batches := document.get("batches"), list):
@@ -101,7 +114,7 @@ def _is_jaeger_trace(trace: JsonValue) -> bool:
     return isinstance(trace, dict) and "spans" in trace
 
 
-def _requests(document: JsonValue, on_bad: OnBadSpan, depth: int) -> Iterator[bytes]:
+def _requests(document: JsonValue, on_bad: OnBadRecord, depth: int) -> Iterator[Request]:
     kind = kind_of(document, depth)
     if isinstance(document, list) and kind is Kind.LIST:
         yield from _requests_of_list(document, on_bad, depth)
@@ -111,54 +124,58 @@ def _requests(document: JsonValue, on_bad: OnBadSpan, depth: int) -> Iterator[by
         on_bad("it is no trace data")
 
 
-def _requests_of_object(document: dict[str, JsonValue], kind: Kind, on_bad: OnBadSpan, depth: int) -> Iterator[bytes]:
+def _requests_of_object(
+    document: dict[str, JsonValue], kind: Kind, on_bad: OnBadRecord, depth: int
+) -> Iterator[Request]:
     match kind:
         case Kind.OTLP:
-            yield from _otlp_requests(document, on_bad)
+            yield from _otlp_requests(document, Signal.TRACES, on_bad)
+        case Kind.OTLP_METRICS:
+            yield from _otlp_requests(document, Signal.METRICS, on_bad)
         case Kind.TEMPO_BATCHES:
-            yield from _otlp_requests({"resourceSpans": document["batches"]}, on_bad)
+            yield from _otlp_requests({"resourceSpans": document["batches"]}, Signal.TRACES, on_bad)
         case Kind.WRAPPED:
-            for name in _WRAPPERS:
-                if name in document:
-                    yield from requests_from_json_document(document[name], on_bad, depth + 1)
+            for name in filter(document.__contains__, _WRAPPERS):
+                yield from requests_from_json_document(document[name], on_bad, depth + 1)
         case Kind.JAEGER_TRACES:
             yield from _requests_of_list(elements(document["data"] or []), on_bad, depth)
         case Kind.JAEGER_TRACE:
-            yield request_from_trace(document, on_bad)
+            yield Request(Signal.TRACES, request_from_trace(document, on_bad))
         case Kind.JAEGER_SPAN | Kind.ZIPKIN_SPAN:
             yield from _requests_of_list([document], on_bad, depth)
 
 
-def _requests_of_list(documents: list[JsonValue], on_bad: OnBadSpan, depth: int) -> Iterator[bytes]:
+def _requests_of_list(documents: list[JsonValue], on_bad: OnBadRecord, depth: int) -> Iterator[Request]:
     """Read spans that stand in one list together: each may be needed to understand the others."""
     kinds = {kind_of(document, depth + 1) for document in documents if document is not None}
     if Kind.ZIPKIN_SPAN in kinds:
-        yield from requests_from_spans(documents, on_bad)
+        yield from (Request(Signal.TRACES, body) for body in requests_from_spans(documents, on_bad))
     elif Kind.JAEGER_SPAN in kinds:
-        yield request_from_trace({"spans": documents}, on_bad)
+        yield Request(Signal.TRACES, request_from_trace({"spans": documents}, on_bad))
     else:
         for position, document in enumerate(documents):
             if document is not None:
                 yield from requests_from_json_document(document, _within(position, on_bad), depth + 1)
 
 
-def _within(position: int, on_bad: OnBadSpan) -> OnBadSpan:
+def _within(position: int, on_bad: OnBadRecord) -> OnBadRecord:
     return lambda place: on_bad(f"[{position}]: {place}")
 
 
-def _otlp_requests(document: dict[str, JsonValue], on_bad: OnBadSpan) -> Iterator[bytes]:
-    """Read an OTLP document as one request; where that fails, each of its resource spans by itself."""
-    bad_spans: list[str] = []
+def _otlp_requests(document: dict[str, JsonValue], signal: Signal, on_bad: OnBadRecord) -> Iterator[Request]:
+    """Read an OTLP document as one request; where that fails, each of its resources by itself."""
+    bad_records: list[str] = []
+    member, read = _OTLP[signal]
     try:
-        request = request_from_document(document, bad_spans.append)
+        body = read(document, bad_records.append)
     except InvalidRequestError as error:
-        resource_spans = document.get("resourceSpans")
-        if not isinstance(resource_spans, list) or len(resource_spans) < 2:  # noqa: PLR2004  (nothing to separate)
+        resources = document.get(member)
+        if not isinstance(resources, list) or len(resources) < 2:  # noqa: PLR2004  (nothing to separate)
             on_bad(str(error))
             return
-        for alone in resource_spans:
-            yield from _otlp_requests({"resourceSpans": [alone]}, on_bad)
+        for alone in resources:
+            yield from _otlp_requests({member: [alone]}, signal, on_bad)
     else:
-        for place in bad_spans:
+        for place in bad_records:
             on_bad(place)
-        yield request
+        yield Request(signal, body)

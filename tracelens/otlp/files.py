@@ -1,4 +1,4 @@
-"""Trace files of every format to trace requests, in memory that does not grow with the file.
+"""Trace files of every format to requests of traces and metrics, in memory that does not grow with the file.
 
 Compression and format are seen from the content, never from the name:
 
@@ -11,7 +11,8 @@ Compression and format are seen from the content, never from the name:
 
 Only what is not a document a line is held in memory whole, and of protobuf one message. Good parts are kept and bad
 ones told of; a file without a good part is refused. So is a file of no bytes: whoever names it expects spans in it.
-A journal segment without records and a file that holds only metrics or logs are fine and yield nothing.
+A file may hold traces and metrics together. A journal segment without records and a file that holds only logs are fine
+and yield nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tracelens.otlp.documents import requests_from_json_document
 from tracelens.otlp.framing import FramingError, content, journal_frames
 from tracelens.otlp.json_stream import BadText, Document, read_documents
 from tracelens.otlp.json_values import load
+from tracelens.otlp.requests import Request, request_of_record
 from tracelens.otlp.signals import Signal, signal_of
 from tracelens.otlp.sniffing import FRAMINGS, SNIFFED_BYTES, Format, is_trace_json, sniff
 
@@ -64,8 +66,8 @@ class Damage:
     reason: str
 
 
-_Part: TypeAlias = "bytes | Damage"
-"""A request, a damage, or b"" for a part that is good but holds no spans."""
+_Part: TypeAlias = "Request | Damage | None"
+"""A request, a damage, or None for a part that is good but holds neither spans nor metrics."""
 
 
 def expand_paths(paths: Sequence[str]) -> list[str]:
@@ -93,8 +95,8 @@ def expand_paths(paths: Sequence[str]) -> list[str]:
 
 def read_requests(
     source: str | bytes | BinaryIO, *, name: str | None = None, on_damage: Callable[[Damage], None]
-) -> Iterator[bytes]:
-    """Yield the trace requests of a file as serialised `ExportTraceServiceRequest` messages, none of them empty.
+) -> Iterator[Request]:
+    """Yield the requests of a file, none of them empty.
 
     Args:
         source: a path, "-" for standard input, the content itself, or an open binary file, which stays open.
@@ -118,7 +120,7 @@ def read_requests(
                 pending = part
             else:
                 log.mark_good()
-                if part:
+                if part is not None and part.body:
                     yield part
         if faults:  # the reason why the last part is cut off, where it is
             log.add(Damage(label, pending.where if pending else "the end", faults[0]))
@@ -193,11 +195,11 @@ def _json_parts(documents: Iterator[Document | BadText], label: str) -> Iterator
 def _protobuf_parts(stream: BinaryIO, found: Format, label: str, where: str) -> Iterator[_Part]:
     is_journal = found is Format.JOURNAL
     if is_journal:
-        yield b""
+        yield None
     try:
         for frame in journal_frames(stream) if is_journal else FRAMINGS[found](stream):
             if is_journal:
-                yield frame.payload  # its digest is right, so it is what a receiver took for a request
+                yield request_of_record(frame.payload)  # its digest is right: it is what a receiver took for a request
             elif frame.payload:
                 yield from _frame_parts(frame, label, where.format(frame.offset))
     except FramingError as error:
@@ -217,7 +219,7 @@ def _frame_parts(frame: Frame, label: str, where: str) -> Iterator[_Part]:
     if signal is Signal.NONE:
         yield Damage(label, where, "the message does not parse as a trace request")
     else:
-        yield message if signal is Signal.TRACES else b""
+        yield Request(signal, message) if signal in {Signal.TRACES, Signal.METRICS} else None
 
 
 def _document_parts(document: JsonValue, label: str, where: str) -> Iterator[_Part]:
@@ -229,7 +231,7 @@ def _document_parts(document: JsonValue, label: str, where: str) -> Iterator[_Pa
     for reason in bad:
         yield Damage(label, where, reason)
     if is_empty and not bad:
-        yield b""
+        yield None
 
 
 def _name_of(source: str | bytes | BinaryIO) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Final, TypeAlias
@@ -117,6 +118,21 @@ def whole(value: JsonValue) -> int:
     if type(number) is float and number.is_integer():
         return int(number)
     raise Fault(f"expected a whole number, found {found(value)}")
+
+
+def real(value: JsonValue) -> float:
+    """Return a double that is written as number or as text; the words NaN and Infinity are numbers too.
+
+    Raises:
+        Fault: it is none.
+    """
+    if type(value) is float or type(value) is int:
+        with contextlib.suppress(OverflowError):
+            return float(value)
+    elif type(value) is str:
+        with contextlib.suppress(ValueError):
+            return float(value)
+    raise Fault(f"expected a number, found {found(value)}")
 
 
 def found(value: JsonValue) -> str:

@@ -49,7 +49,7 @@ FRAMINGS: Final[dict[Format, ReadFrames]] = {
 _OPENING: Final = re.compile(rb"\A(?:\xef\xbb\xbf)?[\s\0]*[\[{]")
 _CONTROL_CHARACTER: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 """Not in JSON, but in any message that holds spans: the tag of their scope is 0x12."""
-_LATER_LINE: Final = re.compile(rb'^(?:\{"resource_?[sS]pans"|\[\{"traceId")', re.MULTILINE)
+_LATER_LINE: Final = re.compile(rb'^(?:\{"resource_?(?:[sS]pans|[mM]etrics)"|\[\{"traceId")', re.MULTILINE)
 """The first whole line of a file whose beginning was cut away."""
 _TRACE_MEMBER: Final = re.compile(rb'"(?:resource_?[sS]pans|traceI[dD]|resource_?(?:[mM]etrics|[lL]ogs))"\s*:')
 

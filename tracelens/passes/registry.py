@@ -7,6 +7,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
+from string import Formatter
 from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.errors import UsageError
@@ -28,8 +29,18 @@ CONTRACT_COLUMNS: Final = (
 )
 """What every query returns first, in this order; `severity` may follow, then the pass's evidence."""
 
+OPTIONAL_COLUMNS: Final = {"first_seen_ns": "null::bigint", "last_seen_ns": "null::bigint", "exemplar_order": "0"}
+"""What a query may return besides, after `severity`, where pass.toml lists it under `optional`; and what holds else.
+
+`first_seen_ns` and `last_seen_ns` are for rows whose times are not those of a request. Of rows with equal avoidable time
+the one with the largest `exemplar_order` is the exemplar. A row that is about no request has no trace_id.
+"""
+
 PASS_FILES: Final = frozenset({"pass.toml", "query.sql", "example.json"})
 """A pass's files. The example is a real finding, made from its recorded bad trace; users' own passes may lack it."""
+
+REACHES: Final = ("trace", "window")
+"""How far a pass looks. What `serve` keeps of a pass that looks at single traces costs it nothing until they change."""
 
 _PASS_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -71,11 +82,14 @@ class Pass:
         question: what the query answers.
         severity: one severity for all findings, or None where the query has a `severity` column.
         message: the finding in a sentence, with `{evidence}` names.
+        other_messages: what is said instead where evidence that `message` names is null: the first that names none.
         why: what ignoring it costs.
         needs: what spans must carry, by the names of `needs.toml`; without it the pass is blind.
         thresholds: parameters of the query.
         evidence: further columns of the query, in its order.
         query: the SQL.
+        reach: "trace" where its rows about a trace follow from that trace alone, else "window".
+        optional: those of OPTIONAL_COLUMNS that the query has.
         example: a real finding of it in the report's JSON form; None where there is none.
     """
 
@@ -90,12 +104,15 @@ class Pass:
     evidence: tuple[EvidenceColumn, ...]
     query: str
     example: dict[str, Any] | None
+    other_messages: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    reach: str = "window"
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What the query must return, in order."""
         severity = ("severity",) if self.severity is None else ()
-        return (*CONTRACT_COLUMNS, *severity, *(column.name for column in self.evidence))
+        return (*CONTRACT_COLUMNS, *severity, *self.optional, *(column.name for column in self.evidence))
 
 
 def builtin_folder() -> Traversable:
@@ -133,21 +150,36 @@ def load_pass(folder: Traversable) -> Pass:
     try:
         document = tomllib.loads(source.read_text(encoding="utf-8"))
         severity = document["severity"]
+        message, *other_messages = [document["message"]] if isinstance(document["message"], str) else document["message"]
         return Pass(
             name=folder.name,
             title=document["title"],
             question=document["question"],
             severity=None if severity == "column" else severity,
-            message=document["message"],
+            message=message,
             why=document["why"].strip(),
             needs=tuple(document["needs"]),
             thresholds=tuple(Threshold(name=name, **entry) for name, entry in document.get("thresholds", {}).items()),
             evidence=tuple(EvidenceColumn(name=name, **entry) for name, entry in document.get("evidence", {}).items()),
             query=folder.joinpath("query.sql").read_text(encoding="utf-8"),
             example=_example(folder.joinpath("example.json")),
+            other_messages=tuple(other_messages),
+            optional=tuple(name for name in OPTIONAL_COLUMNS if name in document.get("optional", ())),
+            reach=_reach(document.get("reach", "window")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{source}: not a pass: {type(error).__name__}: {error}") from error
+
+
+def _reach(reach: str) -> str:
+    if reach not in REACHES:
+        raise ValueError(f"reach = {reach!r}: one of {', '.join(REACHES)}")
+    return reach
+
+
+def message_names(message: str) -> frozenset[str]:
+    """Return the evidence that a message names."""
+    return frozenset(name for _, name, _, _ in Formatter().parse(message) if name)
 
 
 def _example(file: Traversable) -> dict[str, Any] | None:

@@ -9,6 +9,8 @@ from tracelens.errors import InvalidRequestError, OverloadedError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from tracelens.otlp.metrics import RefusedPoints
+
 DEFAULT_MAX_REQUEST_BYTES: Final = 64 << 20
 """Largest request, compressed or not: the OTLP specification's recommendation since 1.11.0."""
 
@@ -20,22 +22,31 @@ class TooLargeError(InvalidRequestError):
     """A request above the size limit, as sent or once decompressed."""
 
 
-class Intake(Protocol):
-    """Keeps trace requests."""
+class UnauthenticatedError(InvalidRequestError):
+    """A request without a valid credential."""
 
-    def submit(self, body: bytes) -> Future[None]:
+
+class Intake(Protocol):
+    """Keeps requests of traces and metrics."""
+
+    def submit(self, body: bytes) -> Future[RefusedPoints | None]:
         """Take one serialised ExportTraceServiceRequest, without blocking.
 
         The transports answer the sender when the future is done, and never cancel it.
 
         Returns:
-            A future that is done when the request is durable. It raises InvalidRequestError where the bytes do
-            not parse, OverloadedError or StoreError where the sender should try again later. The intake logs its
-            StoreErrors itself, once for all the requests that one of them fails.
+            A future that is done when the request is durable, and then holds None, or which of its points are not
+            kept. It raises InvalidRequestError where the bytes do not parse, OverloadedError or StoreError where the
+            sender should try again later. The intake logs its StoreErrors itself, once for all the requests that one
+            of them fails.
 
         Raises:
             OverloadedError: the queues are full.
         """
+        ...
+
+    def submit_metrics(self, body: bytes) -> Future[RefusedPoints | None]:
+        """Take one serialised ExportMetricsServiceRequest, as `submit` does."""
         ...
 
 

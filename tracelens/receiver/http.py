@@ -7,31 +7,57 @@ A refused body is read to its end and thrown away by the server, since exporters
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from google.rpc.code_pb2 import INVALID_ARGUMENT, OK, RESOURCE_EXHAUSTED, UNAVAILABLE, UNIMPLEMENTED
+from google.rpc.code_pb2 import (
+    INVALID_ARGUMENT,
+    OK,
+    RESOURCE_EXHAUSTED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+)
 from google.rpc.status_pb2 import Status
 
 from tracelens.errors import InvalidRequestError
 from tracelens.otlp.json import request_from_json
+from tracelens.otlp.metrics import RefusedPoints
+from tracelens.otlp.metrics_json import metrics_request_from_json
 from tracelens.receiver.admission import ANSWER_TIMEOUT_S, DEFAULT_MAX_REQUEST_BYTES, ByteBudget, Intake, TooLargeError
 from tracelens.receiver.asgi import Answer, SenderGoneError, read_body
 from tracelens.receiver.compression import ENCODINGS, IDENTITY, content_encoding, decompress
 from tracelens.receiver.cors import Cors
+from tracelens.receiver.credentials import MISSING, Credentials
 from tracelens.receiver.encoding import Encoding
-from tracelens.receiver.signals import SIGNALS, TRACES, RefusedSpans, Signal, decline
+from tracelens.receiver.forwarding import as_warning, only_passed_on, raw_request
+from tracelens.receiver.signals import (
+    KEPT,
+    METRICS,
+    SIGNALS,
+    RefusedSpans,
+    Signal,
+    decline,
+    metrics_response,
+    response_class,
+)
 from tracelens.receiver.statistics import ReceiverStatistics, RequestKind
 from tracelens.receiver.status import outcome, retry_after_header, retry_info, shortened, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
     from google.protobuf.message import Message
 
     from tracelens.receiver.asgi import Headers, Receive, Scope, Send
+    from tracelens.receiver.forwarding import Forwarding
+    from tracelens.receiver.signals import Response
+
+_T = TypeVar("_T")
 
 _SIGNALS_BY_PATH: Final = {signal.path: signal for signal in SIGNALS}
 _HTTP_STATUS: Final = {
@@ -59,7 +85,7 @@ class _RefusedError(Exception):
 
 @dataclass(slots=True)
 class _Request:
-    """A request being answered. `size_bytes` is set once its body is known."""
+    """A request being answered. `size_bytes` and `read_at`, a clock's seconds, are set once its body is known."""
 
     method: str
     path: str
@@ -67,6 +93,7 @@ class _Request:
     signal: Signal | None
     encoding: Encoding | None
     size_bytes: int = 0
+    read_at: float = 0.0
 
     @classmethod
     def of(cls, scope: Scope) -> _Request:
@@ -85,6 +112,8 @@ class OtlpApp:
         healthy: what GET /healthz reports, without blocking.
         statistics: counts the answers.
         body_timeout_s: a body that takes longer to arrive is refused, to be sent again.
+        forwarding: passes every request on as well.
+        credentials: who may send; everybody by default.
     """
 
     def __init__(
@@ -96,6 +125,8 @@ class OtlpApp:
         healthy: Callable[[], bool] = lambda: True,
         statistics: ReceiverStatistics | None = None,
         body_timeout_s: float = ANSWER_TIMEOUT_S,
+        forwarding: Forwarding | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self._intake = intake
         self._max_request_bytes = max_request_bytes
@@ -104,6 +135,8 @@ class OtlpApp:
         self._healthy = healthy
         self._statistics = statistics or ReceiverStatistics()
         self._body_timeout_s = body_timeout_s
+        self._forwarding = forwarding
+        self._credentials = credentials or Credentials()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -143,34 +176,66 @@ class OtlpApp:
         except Exception as error:  # noqa: BLE001 - logged by status_of; one bad request must not stop the server
             status = status_of(error)
             return self._refused(request, _HTTP_STATUS.get(status.code, HTTPStatus.INTERNAL_SERVER_ERROR), status)
+        self._statistics.acknowledge("http", time.perf_counter() - request.read_at)
         return self._answered(request, HTTPStatus.OK, response, OK)
 
-    async def _export(self, request: _Request, receive: Receive) -> Message:
+    async def _export(self, request: _Request, receive: Receive) -> Response:
         """Take one request in and return the response to it."""
         signal, encoding, compression = _accepted(request)
+        if not self._credentials.admit(request.headers):
+            raise _RefusedError(HTTPStatus.UNAUTHORIZED, UNAUTHENTICATED, MISSING, self._credentials.challenges)
         limit_bytes = self._max_request_bytes
         if int(request.headers.get("content-length", 0)) > limit_bytes:
             raise TooLargeError(f"the body is larger than {limit_bytes} bytes")
         body = await read_body(receive, self._budget, limit_bytes=limit_bytes, timeout_s=self._body_timeout_s)
+        request.read_at = time.perf_counter()
         # Whatever takes time in proportion to the body runs on another thread, beside the event loop.
         if compression != IDENTITY:
             body = await asyncio.to_thread(decompress, body, compression, limit_bytes)
         request.size_bytes = len(body)
-        if signal is not TRACES:
-            return await asyncio.to_thread(decline, signal, body, encoding)
+        if self._forwarding is None or not body:
+            return await self._kept(signal, encoding, body)
+        # Ours comes first: whatever becomes of it, a request that is sent again is then known.
+        response = response_class(signal)()
+        if signal in KEPT:
+            try:
+                response = as_warning(signal, await self._kept(signal, encoding, body))
+            except InvalidRequestError as error:
+                response = only_passed_on(signal, error)
+        await self._done(
+            self._forwarding.submit(raw_request(signal, encoding, body, request.headers, self._forwarding))
+        )
+        return response
+
+    async def _kept(self, signal: Signal, encoding: Encoding, body: bytes) -> Response:
+        """Give a request to the intake, or decline it."""
+        if signal not in KEPT:
+            return await asyncio.to_thread(decline, body, encoding)
+        if signal is METRICS:
+            return await self._kept_metrics(encoding, body)
         refused = RefusedSpans()
         if encoding is Encoding.JSON:
             body = await asyncio.to_thread(request_from_json, body, refused.add)
         if body:
-            await self._keep(body)
+            await self._done(self._intake.submit(body))
         return refused.response()
 
-    async def _keep(self, body: bytes) -> None:
-        kept = self._intake.submit(body)
+    async def _kept_metrics(self, encoding: Encoding, body: bytes) -> Response:
+        bad: list[str] = []
+        if encoding is Encoding.JSON:
+            body = await asyncio.to_thread(metrics_request_from_json, body, bad.append)
+        refused = RefusedPoints(len(bad), bad[0]) if bad else RefusedPoints()
+        if body:
+            kept = await self._done(self._intake.submit_metrics(body))
+            refused += kept or RefusedPoints()
+        return metrics_response(refused)
+
+    async def _done(self, kept: Future[_T]) -> _T:
+        """Wait for what was submitted, and return what came of it."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 # Shielded, since cancelling the request must not cancel what the intake is about to set.
-                await asyncio.shield(asyncio.wrap_future(kept))
+                return await asyncio.shield(asyncio.wrap_future(kept))
         except asyncio.CancelledError:
             if kept.cancelled():
                 kept.result()  # raises the error of a request that the intake gave up

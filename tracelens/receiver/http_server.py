@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import ssl
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     from tracelens.receiver.asgi import AsgiApp
+    from tracelens.receiver.tls import ServerTls
 
 KEEP_ALIVE_S: Final = 120
 """How long an idle connection stays open. Exporters send every few seconds, and one that sends at the moment in which
@@ -34,12 +36,13 @@ class HttpServer:
         address: `host:port`, port 0 for any free one.
         app: the ASGI application.
         option: the command line's name for the address, for error messages.
+        tls: the certificate to serve HTTPS with.
 
     Raises:
         UsageError: the address is not one.
     """
 
-    def __init__(self, address: str, app: AsgiApp, *, option: str = "--http") -> None:
+    def __init__(self, address: str, app: AsgiApp, *, option: str = "--http", tls: ServerTls | None = None) -> None:
         self._address = parse_address(address, option)
         self._option = option
         config = uvicorn.Config(
@@ -53,6 +56,10 @@ class HttpServer:
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+            ssl_ca_certs=str(tls.client_ca) if tls and tls.client_ca else None,
+            ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
         )
         self._server = _Server(config)
         self._sockets: list[socket.socket] = []

@@ -1,7 +1,7 @@
 """The three OTLP signals: where each is sent, and the answers that say what was not kept.
 
-Exporters that send metrics and logs beside traces are answered with success, as an error would fill their logs; the
-partial success in it says honestly that the records were not kept.
+Exporters that send logs as well are answered with success, as an error would fill their own logs; the partial success
+in it says honestly that the records were not kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsPartialSuccess,
-    ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -33,10 +32,11 @@ from tracelens.receiver.status import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Unkept: TypeAlias = ExportMetricsServiceResponse | ExportLogsServiceResponse
+    from tracelens.otlp.metrics import RefusedPoints
 
-_EXPLANATION: Final = "tracelens keeps traces only: switch off this exporter, or send this signal elsewhere"
-_METRIC_KINDS: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
+Response: TypeAlias = ExportTraceServiceResponse | ExportMetricsServiceResponse | ExportLogsServiceResponse
+
+_EXPLANATION: Final = "tracelens keeps traces and metrics only: switch off this exporter, or send logs elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,24 @@ TRACES: Final = Signal("traces", "/v1/traces", "opentelemetry.proto.collector.tr
 METRICS: Final = Signal("metrics", "/v1/metrics", "opentelemetry.proto.collector.metrics.v1.MetricsService")
 LOGS: Final = Signal("logs", "/v1/logs", "opentelemetry.proto.collector.logs.v1.LogsService")
 SIGNALS: Final = (TRACES, METRICS, LOGS)
+KEPT: Final = frozenset({TRACES, METRICS})
+"""The signals that an intake takes."""
+
+_RESPONSES: Final[dict[Signal, type[Response]]] = {
+    TRACES: ExportTraceServiceResponse,
+    METRICS: ExportMetricsServiceResponse,
+    LOGS: ExportLogsServiceResponse,
+}
+
+
+def response_class(signal: Signal) -> type[Response]:
+    """Return the message that answers requests of a signal."""
+    return _RESPONSES[signal]
+
+
+def rejected_records(response: Response) -> int:
+    """Return how many spans, data points or log records an answer says were rejected."""
+    return sum(value for field, value in response.partial_success.ListFields() if field.name.startswith("rejected_"))
 
 
 class RefusedSpans:
@@ -75,45 +93,25 @@ class RefusedSpans:
         return ExportTraceServiceResponse(partial_success=partial)
 
 
-def decline(signal: Signal, body: bytes, encoding: Encoding) -> Unkept:
-    """Answer a request of metrics or logs: success, in which every record is counted as rejected.
+def metrics_response(refused: RefusedPoints) -> ExportMetricsServiceResponse:
+    """Answer a metrics request: partial success where data points are not kept."""
+    if not refused.count:
+        return ExportMetricsServiceResponse()
+    message = shortened(f"data points were refused, the first of them for this: {refused.reason}")
+    partial = ExportMetricsPartialSuccess(rejected_data_points=refused.count, error_message=message)
+    return ExportMetricsServiceResponse(partial_success=partial)
+
+
+def decline(body: bytes, encoding: Encoding) -> ExportLogsServiceResponse:
+    """Answer a request of logs: success, in which every record is counted as rejected.
 
     Raises:
-        InvalidRequestError: the body is not a request of this signal.
+        InvalidRequestError: the body is no such request.
     """
-    if signal is METRICS:
-        return _decline_metrics(body, encoding)
-    return _decline_logs(body, encoding)
-
-
-def _decline_metrics(body: bytes, encoding: Encoding) -> ExportMetricsServiceResponse:
-    if encoding is Encoding.JSON:
-        points = 0
-        for metric in _descend(_json_object(body), "resourceMetrics", "scopeMetrics", "metrics"):
-            shapes = (metric.get(kind) for kind in _METRIC_KINDS)
-            points += sum(len(list(_descend(shape, "dataPoints"))) for shape in shapes if isinstance(shape, dict))
-    else:
-        request = ExportMetricsServiceRequest()
-        _parse(request, body, METRICS)
-        points = sum(
-            len(getattr(metric, kind).data_points)
-            for resource in request.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if (kind := metric.WhichOneof("data"))
-        )
-    if not points:
-        return ExportMetricsServiceResponse()
-    rejected = ExportMetricsPartialSuccess(rejected_data_points=points, error_message=_EXPLANATION)
-    return ExportMetricsServiceResponse(partial_success=rejected)
-
-
-def _decline_logs(body: bytes, encoding: Encoding) -> ExportLogsServiceResponse:
     if encoding is Encoding.JSON:
         records = len(list(_descend(_json_object(body), "resourceLogs", "scopeLogs", "logRecords")))
     else:
-        request = ExportLogsServiceRequest()
-        _parse(request, body, LOGS)
+        request = _log_request(body)
         records = sum(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs)
     if not records:
         return ExportLogsServiceResponse()
@@ -121,11 +119,11 @@ def _decline_logs(body: bytes, encoding: Encoding) -> ExportLogsServiceResponse:
     return ExportLogsServiceResponse(partial_success=rejected)
 
 
-def _parse(request: ExportMetricsServiceRequest | ExportLogsServiceRequest, body: bytes, signal: Signal) -> None:
+def _log_request(body: bytes) -> ExportLogsServiceRequest:
     try:
-        request.ParseFromString(body)
+        return ExportLogsServiceRequest.FromString(body)
     except DecodeError as error:
-        raise InvalidRequestError(f"the body is not an OTLP {signal.name} request in protobuf: {error}") from error
+        raise InvalidRequestError(f"the body is not an OTLP logs request in protobuf: {error}") from error
 
 
 def _json_object(body: bytes) -> dict[str, object]:

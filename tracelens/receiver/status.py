@@ -13,12 +13,19 @@ from typing import Final
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.code_pb2 import INTERNAL, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, Code
+from google.rpc.code_pb2 import (
+    INTERNAL,
+    INVALID_ARGUMENT,
+    RESOURCE_EXHAUSTED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    Code,
+)
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from tracelens.errors import InvalidRequestError, OverloadedError, StoreError
-from tracelens.receiver.admission import TooLargeError
+from tracelens.receiver.admission import TooLargeError, UnauthenticatedError
 
 MAX_MESSAGE_BYTES: Final = 1000
 """gRPC sends a message three times over, escaped, in headers that clients limit to 8 KiB."""
@@ -36,6 +43,8 @@ def status_of(error: BaseException) -> Status:
             return unavailable(str(error), error.retry_after_s)
         case TooLargeError():
             return Status(code=RESOURCE_EXHAUSTED, message=shortened(str(error)))
+        case UnauthenticatedError():
+            return Status(code=UNAUTHENTICATED, message=str(error))
         case InvalidRequestError():
             return invalid(str(error))
         case StoreError():

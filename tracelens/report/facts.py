@@ -89,7 +89,8 @@ def facts(finding: Finding, *, everything: bool = False) -> list[tuple[str, str]
         for name, value in finding.evidence
         if value not in {None, (), ""}
     ]
-    rows.append(("trace", finding.exemplar.trace_id))
+    if finding.exemplar.trace_id:
+        rows.append(("trace", finding.exemplar.trace_id))
     place = finding.code and location(finding.code)
     if place:
         rows.append(("code", place))
@@ -110,19 +111,40 @@ def siblings(report: Report) -> dict[int, list[int]]:
     return {place: [other for other in group if other != place] for group in places.values() for place in group}
 
 
-def blind_spots(report: Report) -> list[tuple[str, str, str]]:
-    """Return what could not be judged as passes, services and reason; equal reasons stand together.
+def blind_spots(report: Report) -> list[tuple[str, str, str, str]]:
+    """Return what could not be judged as passes, services, reason and remedy; equal ones stand together.
 
     A service stands with a reason only for the passes that it blinds there.
     """
-    by_service: dict[tuple[str, str], list[str]] = {}
+    by_service: dict[tuple[str, str, str], list[str]] = {}
     for service in report.coverage:
         for blind in service.blind:
-            by_service.setdefault((blind.why, service.service_name), []).append(blind.pass_name)
-    spots: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (why, service_name), passes in by_service.items():
-        spots.setdefault((why, tuple(passes)), []).append(service_name)
-    return [(", ".join(passes), listed(services, 3), why) for (why, passes), services in spots.items()]
+            by_service.setdefault((blind.why, blind.remedy or "", service.service_name), []).append(blind.pass_name)
+    spots: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (why, remedy, service_name), passes in by_service.items():
+        spots.setdefault((why, remedy, tuple(passes)), []).append(service_name)
+    return [(", ".join(passes), listed(services, 3), why, remedy) for (why, remedy, passes), services in spots.items()]
+
+
+def notes(report: Report) -> list[tuple[str, str, str, str]]:
+    """Return what is wrong with services' data as name, service, reason and remedy; services with most spans first."""
+    services = sorted(report.coverage, key=lambda service: (-service.spans, service.service_name))
+    return [(note.note, service.service_name, note.why, note.remedy) for service in services for note in service.notes]
+
+
+def shortfall(report: Report) -> str:
+    """Return why silence is no clean bill of health, in a sentence or two; only for a report that `is_partial`."""
+    blind = len({blind.pass_name for service in report.coverage for blind in service.blind})
+    flawed = sum(bool(service.notes) for service in report.coverage)
+    unknown = sum(item.state == "unknown" for item in report.checklist)
+    reasons = [
+        f"{counted(blind, 'pass', 'passes')} could not see every service" if blind else "",
+        f"the data of {counted(flawed, 'service')} is thin or flawed" if flawed else "",
+        f"{counted(unknown, 'checklist item')} could not be judged" if unknown else "",
+    ]
+    *first, last = list(filter(None, reasons)) or ["the data is thin"]
+    detail = f"{', '.join(first)} and {last}" if first else last
+    return f"That is not a clean bill of health: {detail}. What is missing stands below."
 
 
 def text_share(service: ServiceCoverage) -> str:
@@ -134,6 +156,11 @@ def caveats(report: Report) -> list[str]:
     """Return in sentences why the findings may be fewer than the problems: thin data and silent services."""
     summary = report.summary
     sentences = []
+    if report.coverage and all(is_entryless(service) for service in report.coverage):
+        sentences.append(
+            "No span shows a request being served or a message being consumed: "
+            "what is found or not found holds for single calls, not for requests."
+        )
     if not summary.requests:
         sentences.append("No request was seen: no span is an entry (SERVER, CONSUMER or a root).")
     elif summary.requests < _FEWEST_FOR_P95:
@@ -156,7 +183,13 @@ def caveats(report: Report) -> list[str]:
     return sentences
 
 
+def is_entryless(service: ServiceCoverage) -> bool:
+    """Tell whether no span of a service is the entry of a request."""
+    return any(note.note == "no_entry_spans" for note in service.notes)
+
+
 def is_partial(report: Report) -> bool:
-    """Tell whether silence may mean blindness: a blind pass, thin data, or a checklist item that is unknown."""
+    """Tell whether silence may mean blindness: a blind pass, thin or flawed data, or an unknown checklist item."""
     unknown = any(item.state == "unknown" for item in report.checklist)
-    return unknown or not report.coverage or bool(caveats(report)) or any(service.blind for service in report.coverage)
+    lacking = any(service.blind or service.notes for service in report.coverage)
+    return unknown or lacking or not report.coverage or bool(caveats(report))

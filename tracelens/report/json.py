@@ -170,7 +170,13 @@ def _coverage(service: ServiceCoverage) -> dict[str, Any]:
         "spans": service.spans,
         "db_calls": service.db_calls,
         "db_calls_with_text": service.db_calls_with_text,
-        "blind": [{"pass": text(blind.pass_name), "why": text(blind.why)} for blind in service.blind],
+        "blind": [
+            {"pass": text(blind.pass_name), "why": text(blind.why), "remedy": _optional(blind.remedy)}
+            for blind in service.blind
+        ],
+        "notes": [
+            {"note": text(note.note), "why": text(note.why), "remedy": text(note.remedy)} for note in service.notes
+        ],
     }
 
 

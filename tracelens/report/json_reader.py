@@ -21,6 +21,7 @@ from tracelens.findings import (
     BlindPass,
     ChecklistItem,
     CodeLocation,
+    CoverageNote,
     Exemplar,
     Finding,
     Impact,
@@ -264,8 +265,14 @@ def _coverage(service: _Object) -> ServiceCoverage:
         db_calls=service.integer("db_calls"),
         db_calls_with_text=service.integer("db_calls_with_text"),
         blind=service.children(
-            "blind", lambda blind: BlindPass(pass_name=blind.string("pass"), why=blind.string("why"))
+            "blind",
+            lambda blind: BlindPass(blind.string("pass"), blind.string("why"), blind.optional_string("remedy")),
         ),
+        notes=service.children(
+            "notes", lambda note: CoverageNote(note.string("note"), note.string("why"), note.string("remedy"))
+        )
+        if service.has("notes")
+        else (),
     )
 
 

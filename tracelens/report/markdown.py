@@ -11,6 +11,8 @@ from tracelens.report.facts import (
     facts,
     is_partial,
     looked_at,
+    notes,
+    shortfall,
     text_share,
     verdict,
     waived,
@@ -54,7 +56,7 @@ def render_markdown(report: Report, *, max_characters: int = 60_000) -> str:
         )
         return "\n\n".join(head) + "\n"
     if not report.findings and is_partial(report):
-        head.append("**Not a clean bill of health**: see below what could not be seen.")
+        head.append(f"**{prose(shortfall(report))}**")
     overview = _overview(report, third)
     rest = [
         *_waived(report),
@@ -138,16 +140,25 @@ def _coverage(report: Report, room: int) -> list[str]:
         blocks.append(table(["Service", "Spans", "Database calls", "With query text"], shown, right={1, 2, 3}))
     if len(shown) < len(services):
         blocks.append(_omitted(len(services) - len(shown), "services"))
-    notes = [f"- ⚠️ {prose(text)}" for text in caveats(report)]
-    notes += [
-        f"- ❔ {prose(passes)}: blind in {prose(names)}: {prose(clip(why, _LONGEST_MESSAGE))}"
-        for passes, names, why in blind_spots(report)
+    remarks = [f"- ⚠️ {prose(text)}" for text in caveats(report)]
+    remarks += [
+        f"- ⚠️ {prose(words(name))} in {prose(service)}: {_mended(why, remedy)}"
+        for name, service, why, remedy in notes(report)
     ]
-    if notes:
-        blocks.append(_list(notes, room, "blind spots"))
+    remarks += [
+        f"- ❔ {prose(passes)}: blind in {prose(names)}: {_mended(why, remedy)}"
+        for passes, names, why, remedy in blind_spots(report)
+    ]
+    if remarks:
+        blocks.append(_list(remarks, room, "blind spots"))
     elif not services:
         blocks.append("No service's spans were looked at.")
     return blocks
+
+
+def _mended(why: str, remedy: str) -> str:
+    reason = prose(clip(why, _LONGEST_MESSAGE))
+    return f"{reason}. *Remedy:* {prose(clip(remedy, _LONGEST_MESSAGE))}" if remedy else reason
 
 
 def _checklist(report: Report, room: int) -> list[str]:

@@ -9,13 +9,15 @@ from tracelens.report.facts import (
     caveats,
     is_partial,
     looked_at,
+    notes,
+    shortfall,
     siblings,
     text_share,
     verdict,
     waived,
 )
 from tracelens.report.layout import Canvas
-from tracelens.report.quantities import count, counted, words
+from tracelens.report.quantities import count, words
 from tracelens.report.terminal_finding import MARKS, FindingBlocks
 from tracelens.report.terminal_queries import query_lines
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _IN_FULL: Final = 10
 _TOP_QUERIES: Final = 5
 _SERVICES: Final = 12
+_NOTES: Final = 8
 _CHECK_MARKS: Final = {"fail": ("✘", "red"), "pass": ("✔", "green"), "unknown": ("?", "yellow")}
 _SEVERITY_HEADINGS: Final = {"critical": "Critical", "warning": "Warnings", "info": "Info"}
 
@@ -89,15 +92,7 @@ def _headline(canvas: Canvas, report: Report) -> list[str]:
     lines = canvas.flow((verdict(report), "bold"), lead=[(f"{mark} ", style)])
     lines += canvas.flow((looked_at(report), "dim"), lead=[("  ", "")])
     if not report.findings and is_partial(report):
-        unknown = sum(item.state == "unknown" for item in report.checklist)
-        blind = len({blind.pass_name for service in report.coverage for blind in service.blind})
-        reasons = [
-            f"{counted(blind, 'pass', 'passes')} could not see every service" if blind else "",
-            f"{counted(unknown, 'checklist item')} could not be judged" if unknown else "",
-        ]
-        detail = " and ".join(filter(None, reasons)) or "the data is thin"
-        text = f"That is not a clean bill of health: {detail}. What is missing stands below."
-        lines += ["", *canvas.flow((text, ""), lead=[("  ", "")])]
+        lines += ["", *canvas.flow((shortfall(report), ""), lead=[("  ", "")])]
     return lines
 
 
@@ -145,12 +140,29 @@ def _coverage(canvas: Canvas, report: Report, *, verbose: bool) -> list[str]:
         lines += canvas.flow(
             (f"+{len(services) - len(shown):,} more services; -v lists them.", "dim"), lead=[("  ", "")]
         )
-    notes = [line for text in caveats(report) for line in canvas.flow((text, ""), lead=[("  ! ", "yellow")])]
-    for passes, names, why in blind_spots(report):
-        notes += canvas.flow((passes, "bold"), (f"blind in {names}: {why}", ""), lead=[("  ? ", "yellow")])
-    if not report.coverage and not notes:
-        notes = canvas.flow(("No service's spans were looked at.", ""), lead=[("  ! ", "yellow")])
-    return [*lines, *([""] if shown and notes else []), *notes]
+    remarks = _remarks(canvas, report, verbose=verbose)
+    return [*lines, *([""] if shown and remarks else []), *remarks]
+
+
+def _remarks(canvas: Canvas, report: Report, *, verbose: bool) -> list[str]:
+    """Return what could not be seen, and what would show it: the less was found, the more that matters."""
+    lines = [line for text in caveats(report) for line in canvas.flow((text, ""), lead=[("  ! ", "yellow")])]
+    flaws = notes(report)
+    shown = flaws if verbose else flaws[:_NOTES]
+    spots = [((words(name), f"in {service}: {why}"), remedy, "!") for name, service, why, remedy in shown]
+    spots += [((passes, f"blind in {names}: {why}"), remedy, "?") for passes, names, why, remedy in blind_spots(report)]
+    with_remedies = verbose or not report.findings
+    for (title, text), remedy, mark in spots:
+        lines += canvas.flow((title, "bold"), (text, ""), lead=[(f"  {mark} ", "yellow")])
+        if with_remedies and remedy:
+            lines += canvas.flow((remedy, "cyan"), lead=[("    → ", "dim")])
+    if len(shown) < len(flaws):
+        lines += canvas.flow((f"+{len(flaws) - len(shown):,} more notes; -v lists them.", "dim"), lead=[("  ", "")])
+    if spots and not with_remedies:
+        lines += canvas.flow(("-v says what would show it.", "dim"), lead=[("  ", "")])
+    if not report.coverage and not lines:
+        return canvas.flow(("No service's spans were looked at.", ""), lead=[("  ! ", "yellow")])
+    return lines
 
 
 def _checklist(canvas: Canvas, report: Report, *, verbose: bool) -> list[str]:

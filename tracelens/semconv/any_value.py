@@ -13,7 +13,9 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 _Plain: TypeAlias = "str | bool | int | float | list[_Plain] | dict[str, _Plain] | None"
 
@@ -41,6 +43,11 @@ def message_to_text(value: AnyValue) -> str | None:
     """Return the text of one protobuf AnyValue; None where it is empty."""
     plain = _plain(value, 0)
     return plain if plain is None or isinstance(plain, str) else _json_text(plain)
+
+
+def attribute_texts(attributes: Iterable[KeyValue]) -> list[tuple[str, str | None]]:
+    """Return protobuf attributes as pairs of key and text."""
+    return [(attribute.key, message_to_text(attribute.value)) for attribute in attributes]
 
 
 def _double_text(value: float) -> str:

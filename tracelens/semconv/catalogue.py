@@ -17,16 +17,15 @@ import xxhash
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from tracelens.semconv.any_value import message_to_text
+from tracelens.semconv.any_value import attribute_texts
 from tracelens.semconv.command_shape import describe, shape_texts
+from tracelens.semconv.metric_series import SERIES_SCHEMA
 from tracelens.semconv.span_attributes import ATTRIBUTE_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
     from numpy.typing import NDArray
-    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 # Texts with literals in them can be as many as spans. A text that was forgotten and comes again gets a second id:
 # harmless, because ids are only ever looked up, never compared.
@@ -91,6 +90,7 @@ SCHEMAS = {
             ("truncated", pa.bool_()),
         ]
     ),
+    "metric_series": SERIES_SCHEMA,
 }
 
 
@@ -106,6 +106,7 @@ class Catalogue:
         scopes: digest of the serialised InstrumentationScope to its id.
         shapes: `text_digest` of a query shape to its id.
         texts: `text_digest` of a query text to its id, oldest first.
+        series: `series_digest` of a metric's series to its id.
         next_ids: relation name to the first id that nothing in it has had, remembered or not.
         pending: relation name to the rows that still have to be stored, as tables typed as SCHEMAS.
     """
@@ -114,6 +115,7 @@ class Catalogue:
     scopes: dict[bytes, int] = field(default_factory=dict)
     shapes: dict[bytes, int] = field(default_factory=dict)
     texts: dict[bytes, int] = field(default_factory=dict)
+    series: dict[bytes, int] = field(default_factory=dict)
     next_ids: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SCHEMAS, 0))
     pending: dict[str, list[pa.Table]] = field(default_factory=lambda: {name: [] for name in SCHEMAS})
 
@@ -151,6 +153,14 @@ class Catalogue:
         of_value = np.array([known[digest] for digest in digests], dtype=np.int32)
         chosen: NDArray[np.int32] = of_value[encoded.indices.to_numpy()]
         return chosen
+
+    def series_ids(self, described: Sequence[tuple[bytes, Callable[[], tuple[Any, ...]]]]) -> NDArray[np.int32]:
+        """Return the id of each series, given by its digest and what describes it where it is new."""
+        unknown = {digest: describe_row for digest, describe_row in described if digest not in self.series}
+        ids = self._new_ids("metric_series", unknown)
+        self._add({"metric_series": [(id_, digest, *unknown[digest]()) for digest, id_ in ids.items()]})
+        self.series.update(ids)
+        return np.array([self.series[digest] for digest, _ in described], dtype=np.int32)
 
     def query_text_ids(self, texts: pa.StringArray, db_systems: pa.StringArray, operations: pa.StringArray) -> pa.Array:
         """Return the id of each query text; null where there is none.
@@ -272,15 +282,11 @@ def _shape_row(db_system: str, shape_text: str, operation: str | None) -> tuple[
 
 
 def _resource_row(serialised: bytes) -> tuple[Any, ...]:
-    pairs = _pairs(Resource.FromString(serialised).attributes)
+    pairs = attribute_texts(Resource.FromString(serialised).attributes)
     attributes = dict(pairs)
     return attributes.get("service.name") or "unknown_service", attributes.get("telemetry.sdk.language"), pairs
 
 
 def _scope_row(serialised: bytes) -> tuple[Any, ...]:
     scope = InstrumentationScope.FromString(serialised)
-    return scope.name, scope.version, _pairs(scope.attributes)
-
-
-def _pairs(attributes: RepeatedCompositeFieldContainer[KeyValue]) -> list[tuple[str, str | None]]:
-    return [(attribute.key, message_to_text(attribute.value)) for attribute in attributes]
+    return scope.name, scope.version, attribute_texts(scope.attributes)

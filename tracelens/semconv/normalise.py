@@ -67,6 +67,9 @@ SPANS_SCHEMA: Final = pa.schema(
         ("code_line", pa.int32()),
         ("attributes", ATTRIBUTE_LIST),
         ("received_ns", pa.int64()),
+        ("folded_spans", pa.int32()),
+        ("folded_ns", pa.int64()),
+        ("folded_longest_ns", pa.int64()),
     ]
 )
 
@@ -77,6 +80,8 @@ _SAMPLING_POWER: Final = re.compile(r"(?:^|,)\s*ot=(?:[^,]*;)?p:([0-9]{1,2})\s*(
 _THRESHOLD_DIGITS: Final = 14
 _THRESHOLD_SPACE: Final = 1 << 56
 _NEVER_SAMPLED_POWER: Final = 63
+# Nobody keeps fewer than one in a billion, and sums of weights stay in bounds whatever a trace state claims.
+_HEAVIEST: Final = 1e9
 
 _SERVER_KIND: Final = 2
 
@@ -230,10 +235,11 @@ def sampling_weight(trace_state: str) -> float:
     """Return how many traces one sampled trace stands for; 1 where the trace state does not tell."""
     threshold = _SAMPLING_THRESHOLD.search(trace_state)
     if threshold:
-        return _THRESHOLD_SPACE / (_THRESHOLD_SPACE - int(threshold[1].ljust(_THRESHOLD_DIGITS, "0"), 16))
+        kept = _THRESHOLD_SPACE - int(threshold[1].ljust(_THRESHOLD_DIGITS, "0"), 16)
+        return min(_THRESHOLD_SPACE / kept, _HEAVIEST)
     power = _SAMPLING_POWER.search(trace_state)
     if power and int(power[1]) < _NEVER_SAMPLED_POWER:
-        return float(1 << int(power[1]))
+        return min(float(1 << int(power[1])), _HEAVIEST)
     return 1.0
 
 

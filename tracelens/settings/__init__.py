@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.errors import UsageError
-from tracelens.findings import SEVERITIES
+from tracelens.settings.databases import DatabaseSettings, parse_databases
+from tracelens.settings.escalation import EscalationSettings, parse_escalation
+from tracelens.settings.forwarding import ForwardSettings, parse_forward
+from tracelens.settings.notifying import NotifierSettings, parse_notifiers
 from tracelens.settings.reading import (
+    read_entries,
     read_number,
-    read_section,
+    read_patterned,
     read_table,
     read_texts,
     require_known,
 )
+from tracelens.settings.receiver import ReceiverSettings, parse_receiver
+from tracelens.settings.store import StoreSettings, parse_store
 
 if TYPE_CHECKING:
     from datetime import date
 
+__all__ = [
+    "DEFAULT_CONFIG",
+    "DatabaseSettings",
+    "EscalationSettings",
+    "ForwardSettings",
+    "NotifierSettings",
+    "Objective",
+    "ReceiverSettings",
+    "Settings",
+    "StoreSettings",
+    "Waiver",
+    "load_settings",
+    "parse_settings",
+]
+
 DEFAULT_CONFIG: Final = Path("tracelens.toml")
 
-FINDING_SEVERITIES: Final = (*SEVERITIES, "never")
-"""From which severity on findings count: `--fail-on` and `escalation.finding_severity`."""
-
-_SECTIONS: Final = ("escalation", "objectives", "passes", "receiver", "store", "thresholds", "waivers")
-_SIZE: Final = re.compile(r"\d+(\.\d+)? ?(B|[KMGT]i?B)", re.IGNORECASE)
-
-_Section = TypeVar("_Section")
+_SECTIONS: Final = (
+    "databases",
+    "escalation",
+    "forward",
+    "notifiers",
+    "objectives",
+    "passes",
+    "receiver",
+    "store",
+    "thresholds",
+    "waivers",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,55 +88,6 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSettings:
-    """What the store may use.
-
-    Attributes:
-        memory_limit: of DuckDB, as it writes sizes.
-        flush_interval_s: how long an acknowledged span may wait before reports see it.
-        flush_rows: spans that are written at once without waiting; one DuckDB row group by default.
-    """
-
-    memory_limit: str = "2GiB"
-    flush_interval_s: float = 1.0
-    flush_rows: int = 122_880
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverSettings:
-    """Limits of the receiver.
-
-    Attributes:
-        max_request_bytes: of one request, compressed or not; OTLP recommends 64 MiB.
-        max_pending_bytes: acknowledged bytes that may wait for the store; beyond it senders are asked to wait.
-        allowed_origins: origins whose browsers may send; none by default.
-    """
-
-    max_request_bytes: int = 64 * 1024 * 1024
-    max_pending_bytes: int = 256 * 1024 * 1024
-    allowed_origins: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EscalationSettings:
-    """When `serve` escalates.
-
-    Attributes:
-        window_s: how much of the recently received data the rules judge.
-        interval_s: shortest time between two judgements.
-        slow_query_s: a query over this fires.
-        p95_s: an endpoint whose 95th percentile is over this fires.
-        finding_severity: findings at or above it fire; "never" for none.
-    """
-
-    window_s: float = 300.0
-    interval_s: float = 2.0
-    slow_query_s: float = 1.0
-    p95_s: float = 2.0
-    finding_severity: str = "critical"
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be configured.
 
@@ -120,15 +96,19 @@ class Settings:
         objectives: latency objectives of their own for some endpoints.
         pass_folders: folders with users' own passes.
         waivers: findings to live with.
+        notifiers: who is told of escalation events; standard output where there is none.
     """
 
     thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     objectives: tuple[Objective, ...] = ()
     pass_folders: tuple[Path, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    databases: DatabaseSettings = field(default_factory=DatabaseSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     receiver: ReceiverSettings = field(default_factory=ReceiverSettings)
+    forward: ForwardSettings = field(default_factory=ForwardSettings)
     escalation: EscalationSettings = field(default_factory=EscalationSettings)
+    notifiers: tuple[NotifierSettings, ...] = ()
 
 
 def load_settings(path: Path | None) -> Settings:
@@ -177,24 +157,27 @@ def parse_settings(document: dict[str, Any], *, source: str, folder: Path) -> Se
             objectives=_objectives(document.get("objectives", [])),
             pass_folders=_pass_folders(document.get("passes", {}), folder),
             waivers=_waivers(document.get("waivers", [])),
-            store=_store(document.get("store", {})),
-            receiver=read_section(ReceiverSettings, document.get("receiver", {}), "receiver"),
-            escalation=_escalation(document.get("escalation", {})),
+            databases=parse_databases(document.get("databases", {})),
+            store=parse_store(document.get("store", {})),
+            receiver=parse_receiver(document.get("receiver", {}), folder),
+            forward=parse_forward(document.get("forward", {}), folder),
+            escalation=parse_escalation(document.get("escalation", {})),
+            notifiers=parse_notifiers(document.get("notifiers", []), source, folder),
         )
     except ValueError as error:
         raise UsageError(f"{source}: {error}") from error
 
 
 def _objectives(entries: Any) -> tuple[Objective, ...]:
-    return tuple(_patterned(Objective, entry, where) for where, entry in _entries(entries, "objectives"))
+    return tuple(read_patterned(Objective, entry, where) for where, entry in read_entries(entries, "objectives"))
 
 
 def _waivers(entries: Any) -> tuple[Waiver, ...]:
     waivers = []
-    for where, entry in _entries(entries, "waivers"):
+    for where, entry in read_entries(entries, "waivers"):
         # `pass` is Python's word, and the one that users know.
         named = {"pass_name" if name == "pass" else name: value for name, value in read_table(entry, where).items()}
-        waiver = _patterned(Waiver, named, where)
+        waiver = read_patterned(Waiver, named, where)
         if not waiver.reason:
             raise ValueError(f"{where}.reason must say why")
         if not (waiver.fingerprint or waiver.pass_name or waiver.service or waiver.endpoint):
@@ -203,42 +186,8 @@ def _waivers(entries: Any) -> tuple[Waiver, ...]:
     return tuple(waivers)
 
 
-def _entries(entries: Any, name: str) -> list[tuple[str, Any]]:
-    if not isinstance(entries, list):
-        raise ValueError(f"{name} must be a list: write [[{name}]]")  # noqa: TRY004  (a bad value like others)
-    return [(f"{name}[{number}]", entry) for number, entry in enumerate(entries)]
-
-
-def _patterned(kind: type[_Section], entry: Any, where: str) -> _Section:
-    """Return a section whose `service` and `endpoint` are regular expressions."""
-    section = read_section(kind, entry, where)
-    for name in ("service", "endpoint"):
-        pattern = getattr(section, name)
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{where}.{name} {pattern!r} must be a regular expression: {error}") from error
-    return section
-
-
 def _pass_folders(section: Any, folder: Path) -> tuple[Path, ...]:
     entries = read_table(section, "passes")
     for name in entries:
         require_known(name, ("folders",), f"setting passes.{name}")
     return tuple(folder / entry for entry in read_texts(entries.get("folders", []), "passes.folders"))
-
-
-def _store(section: Any) -> StoreSettings:
-    settings = read_section(StoreSettings, section, "store")
-    if not _SIZE.fullmatch(settings.memory_limit):
-        raise ValueError(f"store.memory_limit {settings.memory_limit!r} must be a size such as '2GiB' or '512MB'")
-    return settings
-
-
-def _escalation(section: Any) -> EscalationSettings:
-    settings = read_section(EscalationSettings, section, "escalation")
-    if settings.finding_severity not in FINDING_SEVERITIES:
-        raise ValueError(
-            f"escalation.finding_severity {settings.finding_severity!r} must be one of {', '.join(FINDING_SEVERITIES)}"
-        )
-    return settings

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS_PER_UNIT: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT])?(i)?B", re.IGNORECASE)
 
 Section = TypeVar("Section")
 
@@ -26,17 +27,49 @@ def parse_duration_s(text: str) -> float:
     return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
 
 
+def parse_size_bytes(text: str) -> int:
+    """Return the bytes of a size such as `20GiB` or `512MB`.
+
+    Raises:
+        ValueError: the text is no size.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} must be a size such as '2GiB' or '512MB'")
+    factor: int = (1024 if match[3] else 1000) ** "BKMGT".index((match[2] or "B").upper())
+    return round(float(match[1]) * factor)
+
+
 def read_section(kind: type[Section], section: Any, where: str) -> Section:
     """Return a settings dataclass of a TOML table; names in `_s` or `_ms` may be given as a duration text."""
     expected = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]  # only dataclasses are passed
     values: dict[str, Any] = {}
     for name, value in read_table(section, where).items():
         require_known(name, tuple(sorted(expected)), f"setting {where}.{name}")
-        values[name] = _value(value, str(expected[name].type), f"{where}.{name}")
+        values[name] = read_value(value, str(expected[name].type), f"{where}.{name}")
     for name, entry in expected.items():
         if name not in values and entry.default is MISSING:
             raise ValueError(f"{where}.{name} is missing")
     return kind(**values)
+
+
+def read_patterned(kind: type[Section], entry: Any, where: str) -> Section:
+    """Return a section whose `service` and `endpoint` are regular expressions."""
+    section = read_section(kind, entry, where)
+    for name in ("service", "endpoint"):
+        pattern = getattr(section, name)
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{where}.{name} {pattern!r} must be a regular expression: {error}") from error
+    return section
+
+
+def read_entries(entries: Any, name: str) -> list[tuple[str, Any]]:
+    """Return the tables of a list of tables, each with its place in messages."""
+    if not isinstance(entries, list):
+        raise ValueError(f"{name} must be a list: write [[{name}]]")  # noqa: TRY004  (a bad value like others)
+    return [(f"{name}[{number}]", entry) for number, entry in enumerate(entries)]
 
 
 def require_known(name: str, known: tuple[str, ...], what: str) -> None:
@@ -45,7 +78,13 @@ def require_known(name: str, known: tuple[str, ...], what: str) -> None:
         raise ValueError(f"unknown {what}; known are {', '.join(known)}")
 
 
-def _value(value: Any, kind: str, where: str) -> Any:
+def read_value(value: Any, kind: str, where: str) -> Any:
+    """Return a value that has to be of a field's type, given as the annotation's text."""
+    kind = kind.removesuffix(" | None")
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise ValueError(f"{where} must be true or false")
+        return value
     if kind == "float":
         return _duration(value, where) if isinstance(value, str) else read_number(value, where)
     if kind == "int":

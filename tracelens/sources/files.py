@@ -11,6 +11,7 @@ from tracelens.errors import DamagedInputError
 from tracelens.ingest import store_requests
 from tracelens.otlp.files import STANDARD_INPUT, Damage, expand_paths, read_requests
 from tracelens.sources.stored import StoreSource
+from tracelens.store.appended import AppendResult
 from tracelens.store.database import StoreLimits
 from tracelens.store.store import Store
 
@@ -55,9 +56,9 @@ def load_files(
     paths: Sequence[str | os.PathLike[str] | bytes],
     on_damage: Callable[[str], None],
     progress: Callable[[str], None] | None = None,
-) -> int:
-    """Store the spans of trace files; return how many were new. Arguments and errors as in `open_files`."""
-    stored = 0
+) -> AppendResult:
+    """Store the spans and metrics of trace files; return how many were new. Arguments and errors as in `open_files`."""
+    stored = AppendResult(0, 0)
     unreadable: list[DamagedInputError] = []
     contents: list[str | bytes] = []
     for path in paths:

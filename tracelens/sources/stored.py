@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tracelens.analysis import Scope, analyse
 from tracelens.errors import StoreBusyError, StoreError
-from tracelens.escalation.events import events_after
+from tracelens.escalation.outbox import events_after
 from tracelens.ingest import recover_journal
 from tracelens.report.json_reader import report_from_dict
 from tracelens.sources.server_address import ask, running_server
@@ -92,12 +92,13 @@ class ServerSource:
         self._progress = progress
 
     def report(self, scope: Scope) -> Report:
-        """Have the server analyse the scope, with this process's thresholds and objectives."""
+        """Have the server analyse the scope, with this process's thresholds, objectives and databases."""
         if self._progress:
             self._progress(f"the server at {self._address.ui} is analysing")
         settings = {
             "thresholds": self._settings.thresholds,
             "objectives": [asdict(objective) for objective in self._settings.objectives],
+            "databases": asdict(self._settings.databases),
         }
         answer = ask(self._address.ui, "/api/report", {"scope": asdict(scope), "settings": settings})
         return waive(report_from_dict(answer), self._settings.waivers, datetime.now(UTC).date())

@@ -24,6 +24,7 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection) -> Catalogue:
         catalogue.next_ids[relation] = connection.execute(statement).fetchall()[0][0]
     catalogue.resources.update(_rows(connection, "select digest, resource_id from resources order by resource_id"))
     catalogue.scopes.update(_rows(connection, "select digest, scope_id from scopes order by scope_id"))
+    catalogue.series.update(_rows(connection, "select digest, series_id from metric_series order by series_id"))
     shapes = _rows(
         connection, "select db_system, query_shape, query_shape_id from query_shapes order by query_shape_id"
     )

@@ -28,6 +28,10 @@ VALUE_ERRORS: Final = (duckdb.DataError, duckdb.IntegrityError, duckdb.NotSuppor
 STATEMENT_ERRORS: Final = (*VALUE_ERRORS, duckdb.ProgrammingError)
 """DuckDB's errors that blame the statement or what is bound to it."""
 
+_KEPT_SCRIPTS: Final = 500
+
+_parsed: dict[str, list[duckdb.Statement]] = {}
+
 _MIGRATION: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
@@ -103,9 +107,19 @@ def read_sql(name: str) -> str:
 
 def run_script(connection: duckdb.DuckDBPyConnection, script: str, parameters: dict[str, object] | None = None) -> None:
     """Run every statement of a script, each with those of the parameters that it names."""
-    for statement in connection.extract_statements(script):
+    for statement in parsed(connection, script):
         wanted = {name: (parameters or {})[name] for name in statement.named_parameters}
         connection.execute(statement, wanted or None)
+
+
+def parsed(connection: duckdb.DuckDBPyConnection, script: str) -> list[duckdb.Statement]:
+    """Return the statements of a script. They are kept: to parse one takes longer than to run it over a few rows."""
+    statements = _parsed.get(script)
+    if statements is None:
+        if len(_parsed) >= _KEPT_SCRIPTS:
+            _parsed.clear()
+        statements = _parsed[script] = connection.extract_statements(script)
+    return statements
 
 
 def _failure(path: Path | None, doing: str, error: duckdb.Error) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
@@ -15,13 +14,16 @@ import pyarrow as pa
 from tracelens.errors import StoreError
 from tracelens.semconv.catalogue import SCHEMAS
 from tracelens.semconv.normalise import SPANS_SCHEMA
+from tracelens.store.appended import AppendResult
 from tracelens.store.catalogue import load_catalogue
+from tracelens.store.data_points import new_points
 from tracelens.store.database import (
     STATEMENT_ERRORS,
     VALUE_ERRORS,
     StoreLimits,
     connect,
     explained,
+    parsed,
     read_sql,
     run_script,
 )
@@ -34,21 +36,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tracelens.semconv.metric_points import PointTables
     from tracelens.semconv.normalise import SpanDetails, SpanTables
 
 # After these DuckDB answers nothing more until the file is opened again: a full disk met by a checkpoint, for one.
 _FATAL: Final = (duckdb.FatalException, duckdb.InternalException)
-
-
-@dataclass(frozen=True, slots=True)
-class AppendResult:
-    """How many spans one append stored, and how many it already had."""
-
-    stored: int
-    duplicates: int
-
-    def __add__(self, other: AppendResult) -> AppendResult:
-        return AppendResult(self.stored + other.stored, self.duplicates + other.duplicates)
 
 
 class Reader:
@@ -74,7 +66,8 @@ class Reader:
     def rows(self, statement: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """Return the rows of one statement, as mappings from column to value."""
         with explained(self._path, "read", STATEMENT_ERRORS):
-            cursor = self._connection.execute(statement, dict(parameters) if parameters else None)
+            (only,) = parsed(self._connection, statement)
+            cursor = self._connection.execute(only, dict(parameters) if parameters else None)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -140,11 +133,17 @@ class Store:
             raise
         self.applied_sequence: int = rows[0][0]
 
-    def append(self, batches: Sequence[SpanTables], applied_sequence: int | None = None) -> AppendResult:
-        """Store spans, and what the catalogue learned from them, in one transaction.
+    def append(
+        self,
+        batches: Sequence[SpanTables],
+        applied_sequence: int | None = None,
+        points: Sequence[PointTables] = (),
+    ) -> AppendResult:
+        """Store spans and data points, and what the catalogue learned from them, in one transaction.
 
         Args:
             batches: rows as `semconv.normalise` makes them, in order of arrival.
+            points: rows as `semconv.metric_points` makes them, in order of arrival.
             applied_sequence: the journal's last record among them, None when they did not come from the journal.
 
         Raises:
@@ -159,6 +158,8 @@ class Store:
             relations["spans"] = spans if stored == len(spans) else spans.filter(pa.array(is_new))
             relations["span_events"] = _details_of([(batch.spans, batch.events) for batch in batches], is_new)
             relations["span_links"] = _details_of([(batch.spans, batch.links) for batch in batches], is_new)
+            point_relations, stored_points, duplicate_points = new_points(self._writer, points)
+            relations |= point_relations
             written = {name: table for name, table in relations.items() if table is not None and len(table)}
             with self._registered(written), self._transaction():
                 for name in written:
@@ -168,7 +169,7 @@ class Store:
             self.catalogue.mark_stored()
             if applied_sequence is not None:
                 self.applied_sequence = applied_sequence
-        return AppendResult(stored=stored, duplicates=len(spans) - stored)
+        return AppendResult(stored, len(spans) - stored, stored_points, duplicate_points)
 
     def execute(self, statement: str, parameters: Mapping[str, object]) -> None:
         """Run one small write, such as recording an event, in its own transaction.
@@ -176,8 +177,26 @@ class Store:
         Raises:
             StoreError: it could not be written.
         """
-        with self._writing():
-            self._writer.execute(statement, dict(parameters))
+        self.execute_together([(statement, parameters)])
+
+    def execute_together(self, statements: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+        """Run a few small writes, all of them or none.
+
+        Raises:
+            StoreError: they could not be written.
+        """
+        with self._writing(), self._transaction():
+            for statement, parameters in statements:
+                self._writer.execute(statement, dict(parameters))
+
+    def checkpoint(self) -> None:
+        """Give the room of what was deleted back to the file, if nobody is in the way.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        with self._writing(), contextlib.suppress(duckdb.TransactionException):
+            self._writer.execute("checkpoint")
 
     def reader(self) -> Reader:
         """Return a new reader; close it after use.

@@ -4,7 +4,8 @@ with users as (
   select
     c.service_name,
     c.endpoint,
-    count(distinct c.request_span_id) as requests
+    count(distinct c.request_span_id) as recorded_requests,
+    count(distinct c.request_span_id) * avg(c.weight) as requests
   from calls as c
   where c.family in ('db', 'cache')
     and c.entry_kind in ('server', 'consumer')
@@ -21,8 +22,10 @@ opening_requests as (
     o.request_span_id,
     ordered_list(o.span_id, o.start_ns) as span_ids,
     max(o.duration_ms) as opening_ms,
-    max(o.is_certain) as is_certain
+    max(o.is_certain) as is_certain,
+    max(r.weight) as weight
   from openings as o
+  inner join requests as r on o.trace_id = r.trace_id and o.request_span_id = r.request_span_id
   group by o.service_name, o.endpoint, o.trace_id, o.request_span_id
 ),
 
@@ -31,16 +34,16 @@ churning as (
     o.service_name,
     o.endpoint,
     max(u.requests) as requests,
-    count(*) as opening_requests,
-    q(o.opening_ms, 0.5) as opening_ms
+    weighted_sum(o.weight) as opening_requests,
+    weighted_q(o.opening_ms, o.weight, 0.5) as opening_ms
   from opening_requests as o
   inner join users as u on o.service_name = u.service_name and o.endpoint = u.endpoint
   inner join service_loads as s on o.service_name = s.service_name
   group by o.service_name, o.endpoint
-  having max(u.requests) >= $min_requests
-    and count(*) >= $min_opening_rate * max(u.requests)
+  having max(u.recorded_requests) >= $min_requests
+    and weighted_sum(o.weight) >= $min_opening_rate * max(u.requests)
     -- A pool that fills opens as many connections as are asked for at once, in each process, and no more.
-    and count(*) > max(s.peak_requests * s.processes)
+    and weighted_sum(o.weight) > max(s.peak_requests * s.processes)
 )
 
 select
@@ -52,9 +55,9 @@ select
   o.span_ids as offender_span_ids,
   o.opening_ms as avoidable_ms,
   case when o.is_certain then 'certain' else 'likely' end as confidence,
-  h.opening_requests,
-  h.requests,
-  round((h.opening_requests + 0.0) / h.requests, 3) as opening_rate,
+  cast(round(h.opening_requests) as bigint) as opening_requests,
+  cast(round(h.requests) as bigint) as requests,
+  round(least(h.opening_requests / h.requests, 1), 3) as opening_rate,
   h.opening_ms
 from opening_requests as o
 inner join churning as h on o.service_name = h.service_name and o.endpoint = h.endpoint

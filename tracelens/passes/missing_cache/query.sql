@@ -1,4 +1,5 @@
 -- One row per request that made a read which many requests make with the same parameters, while nothing writes its tables.
+-- Under sampling the minima count what was recorded, the numbers told are estimates, and a write may have gone unseen.
 with reads as (
   select
     c.*,
@@ -21,11 +22,12 @@ periods as (
     r.parameter_hash,
     r.start_ns - r.first_ns - (r.start_ns - r.first_ns) % greatest(1, cast($window_s as bigint) * 1000000000) as period_ns,
     min(r.query_shape_id) as query_shape_id,
-    count(*) as reads,
-    count(distinct r.request_span_id) as requests,
+    count(*) as recorded_reads,
+    count(distinct r.request_span_id) as recorded_requests,
+    estimated(r.weight) as reads,
     min(r.start_ns) as from_ns,
     max(r.start_ns) as to_ns,
-    sum_ms(r.duration_ms) as total_ms,
+    weighted_sum(r.duration_ms * r.weight) as total_ms,
     max(r.duration_ms) as longest_ms,
     argmax(r.endpoint, (r.start_ns, r.endpoint)) as endpoint
   from reads as r
@@ -52,10 +54,10 @@ select
   r.request_span_id,
   ordered_list(r.span_id, r.start_ns) as offender_span_ids,
   sum_ms(r.duration_ms) * max(1.0 - u.longest_ms / greatest(u.total_ms, u.longest_ms)) as avoidable_ms,
-  'certain' as confidence,
+  case when max(u.reads > u.recorded_reads) then 'likely' else 'certain' end as confidence,
   case when max(u.total_ms - u.longest_ms) >= $warning_above_ms then 'warning' else 'info' end as severity,
   max(u.reads) as reads,
-  max(u.requests) as requests,
+  max(cast(round(u.recorded_requests * u.reads / u.recorded_reads) as bigint)) as requests,
   round(max((u.reads - 1.0) / u.reads), 3) as hit_rate,
   round(max(u.total_ms - u.longest_ms), 3) as saved_ms,
   least($max_ttl_s, greatest($window_s, max((u.to_ns - u.from_ns) / 1000000000))) as ttl_s

@@ -8,7 +8,7 @@ select
   g.request_span_id,
   g.span_ids as offender_span_ids,
   g.covered_ms - g.longest_ms as avoidable_ms,
-  case when g.distinct_parameters >= $min_repeats then 'certain' else 'likely' end as confidence,
+  case when g.distinct_parameters >= $min_repeats and not g.is_folded then 'certain' else 'likely' end as confidence,
   case
     when g.total_ms <= $info_below_ms then 'info'
     when g.covered_ms >= $critical_above_ms then 'critical'

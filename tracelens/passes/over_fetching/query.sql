@@ -6,14 +6,22 @@ with reads as (
     h.select_star,
     h.selected_columns,
     coalesce(h.reads_whole_table, false) as reads_whole_table,
-    coalesce(h.takes_keys or h.aggregates, false) as is_bounded,
-    q(c.duration_ms, 0.5) over (partition by c.service_name, c.shape) as median_ms
+    coalesce(h.takes_keys or h.aggregates, false) as is_bounded
   from calls as c
   left join read_extents as h on c.query_shape_id = h.query_shape_id
   where c.family = 'db'
     and c.is_read
     and c.entry_kind = 'server'
     and ((h.reads_whole_table and h.is_wide) or c.returned_rows is not null)
+),
+
+medians as (
+  select
+    r.service_name,
+    r.shape,
+    weighted_q(r.duration_ms, r.weight * r.times, 0.5) as median_ms
+  from reads as r
+  group by r.service_name, r.shape
 ),
 
 fetched as (
@@ -24,14 +32,15 @@ fetched as (
     r.trace_id,
     r.request_span_id,
     ordered_list(r.span_id, r.start_ns) as span_ids,
-    sum(r.duration_ms) as read_ms,
+    sum(r.duration_ms * r.times) as read_ms,
     sum(r.returned_rows) as returned_rows,
     max(r.is_bounded) as is_bounded,
     max(r.reads_whole_table) as reads_whole_table,
-    cast(round(case when $row_ms > 0 then max(r.median_ms) / $row_ms end) as bigint) as estimated_rows,
+    cast(round(case when $row_ms > 0 then max(m.median_ms) / $row_ms end) as bigint) as estimated_rows,
     max(r.select_star) as select_star,
     max(r.selected_columns) as selected_columns
   from reads as r
+  inner join medians as m on r.service_name = m.service_name and r.shape = m.shape
   group by r.service_name, r.endpoint, r.shape, r.trace_id, r.request_span_id
 )
 

@@ -7,7 +7,7 @@ select
   g.request_span_id,
   g.span_ids as offender_span_ids,
   g.covered_ms - g.longest_ms as avoidable_ms,
-  case when g.variation = 'identical' then 'certain' else 'likely' end as confidence,
+  case when g.variation = 'identical' and not g.is_folded then 'certain' else 'likely' end as confidence,
   case
     when g.covered_ms >= $critical_above_ms then 'critical'
     when g.covered_ms < $info_below_ms and g.calls <= $info_max_repeats then 'info'
@@ -29,6 +29,7 @@ where g.family = 'db'
       and g.calls >= $min_hidden_repeats
       and not g.is_paging
       and not g.has_orm
+      and not g.is_folded
       and g.source_shape is null
     )
   )

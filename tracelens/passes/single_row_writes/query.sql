@@ -8,7 +8,7 @@ select
   g.request_span_id,
   g.span_ids as offender_span_ids,
   g.covered_ms - g.longest_ms as avoidable_ms,
-  case when b.affects_many is null then 'likely' else 'certain' end as confidence,
+  case when b.affects_many is null or g.is_folded then 'likely' else 'certain' end as confidence,
   case
     when greatest(g.covered_ms, g.calls * $round_trip_ms) <= $info_below_ms then 'info'
     when greatest(g.covered_ms, g.calls * $round_trip_ms) >= $critical_above_ms then 'critical'

@@ -17,9 +17,9 @@ shapes as (
   select
     c.service_name,
     c.shape,
-    count(*) as calls,
-    sum(case when s.span_id is null then 0 else 1 end) as slow_calls,
-    sum(case when s.is_error then 1 else 0 end) as failed_calls,
+    estimated(c.weight * c.times) as calls,
+    estimated(case when s.span_id is null then 0 else c.weight end) as slow_calls,
+    estimated(case when s.is_error then c.weight else 0 end) as failed_calls,
     max(s.duration_ms) as slowest_ms
   from calls as c
   left join slow as s on c.trace_id = s.trace_id and c.span_id = s.span_id

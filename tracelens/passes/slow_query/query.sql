@@ -1,13 +1,17 @@
 -- One row per request with a slow call of a query shape that is slow: once over the critical bound, or often enough over
--- the lower one.
+-- the lower one. Often enough are calls that were recorded: one that stands for many under sampling may have been chance.
 with shapes as (
   select
     c.service_name,
     c.shape,
-    count(*) as calls,
-    max(c.duration_ms) as slowest_ms,
-    q(c.duration_ms, 0.5) as median_ms,
-    sum(case when c.duration_ms >= $slow_ms then 1 else 0 end) as slow_calls
+    estimated(c.weight * c.times) as calls,
+    max(c.longest_ms) as slowest_ms,
+    weighted_q(c.duration_ms, c.weight * c.times, 0.5) as median_ms,
+    -- Of calls folded together the mean and the longest are known.
+    sum(case when c.duration_ms >= $slow_ms then c.times when c.longest_ms >= $slow_ms then 1 else 0 end) as recorded_slow_calls,
+    estimated(
+      c.weight * case when c.duration_ms >= $slow_ms then c.times when c.longest_ms >= $slow_ms then 1 else 0 end
+    ) as slow_calls
   from calls as c
   where c.family = 'db'
   group by c.service_name, c.shape
@@ -20,7 +24,9 @@ select
   c.trace_id,
   c.request_span_id,
   ordered_list(c.span_id, c.start_ns) as offender_span_ids,
-  sum_ms(greatest(0, c.duration_ms - $healthy_ms)) as avoidable_ms,
+  sum_ms(
+    case when c.duration_ms >= $slow_ms then c.times * (c.duration_ms - $healthy_ms) else c.longest_ms - $healthy_ms end
+  ) as avoidable_ms,
   'certain' as confidence,
   case when max(s.slowest_ms) > $critical_ms then 'critical' else 'warning' end as severity,
   max(s.slowest_ms) as slowest_ms,
@@ -30,8 +36,8 @@ select
 from calls as c
 inner join shapes as s on c.service_name = s.service_name and c.shape = s.shape
 where c.family = 'db'
-  and c.duration_ms >= $slow_ms
-  and c.duration_ms > $healthy_ms
-  and (s.slowest_ms > $critical_ms or s.slow_calls >= $min_slow_calls)
+  and c.longest_ms >= $slow_ms
+  and c.longest_ms > $healthy_ms
+  and (s.slowest_ms > $critical_ms or s.recorded_slow_calls >= $min_slow_calls)
 group by c.service_name, c.endpoint, c.shape, c.trace_id, c.request_span_id
 order by avoidable_ms desc, c.trace_id asc, c.request_span_id asc, subject asc

@@ -10,9 +10,7 @@ with answers as (
 ),
 
 bodies as (
-  select
-    a.*,
-    q(a.body_bytes, 0.5) over (partition by a.service_name, a.endpoint) as median_bytes
+  select a.*
   from answers as a
   where a.has_headers
     and coalesce(a.content_encoding, 'identity') in ('["identity"]', 'identity')
@@ -22,6 +20,15 @@ bodies as (
     and matches(a.content_type, '(json|xml|javascript|ecmascript|text/|svg|graphql|yaml|csv)')
     and not matches(a.content_type, 'event-stream')
     and (not a.shows_accept_encoding or matches(a.accepts_encoding, '(gzip|br|zstd|deflate|\*)'))
+),
+
+medians as (
+  select
+    b.service_name,
+    b.endpoint,
+    cast(weighted_q(b.body_bytes, b.weight, 0.5) as bigint) as median_bytes
+  from bodies as b
+  group by b.service_name, b.endpoint
 )
 
 select
@@ -33,11 +40,12 @@ select
   ordered_list(b.request_span_id, b.start_ns) as offender_span_ids,
   0 as avoidable_ms,
   case when max(b.shows_content_encoding) then 'certain' else 'likely' end as confidence,
-  case when max(b.median_bytes) >= $warning_above_bytes then 'warning' else 'info' end as severity,
+  case when max(m.median_bytes) >= $warning_above_bytes then 'warning' else 'info' end as severity,
   max(b.body_bytes) as body_bytes,
-  max(b.median_bytes) as median_bytes,
+  max(m.median_bytes) as median_bytes,
   max(b.content_type) as content_type
 from bodies as b
-where b.median_bytes >= $min_body_bytes
+inner join medians as m on b.service_name = m.service_name and b.endpoint = m.endpoint
+where m.median_bytes >= $min_body_bytes
 group by b.service_name, b.endpoint, b.trace_id, b.request_span_id
 order by body_bytes desc, b.trace_id asc, b.request_span_id asc

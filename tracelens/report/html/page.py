@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from tracelens.findings import SEVERITIES
-from tracelens.report.facts import is_partial, looked_at, siblings, verdict
+from tracelens.report.facts import is_partial, looked_at, shortfall, siblings, verdict
 from tracelens.report.html.finding import finding_entry
 from tracelens.report.html.marks import mark, sprite
 from tracelens.report.html.markup import Markup, lines, listing, tag
@@ -136,16 +136,9 @@ def _findings(report: Report) -> Markup:
 
 
 def _why_none(report: Report) -> str:
-    if not is_partial(report):
-        return "Every pass could see every service, and none of them found anything."
-    unknown = sum(item.state == "unknown" for item in report.checklist)
-    blind = len({blind.pass_name for service in report.coverage for blind in service.blind})
-    reasons = [
-        f"{counted(blind, 'pass', 'passes')} could not see every service" if blind else "",
-        f"{counted(unknown, 'checklist item')} could not be judged" if unknown else "",
-    ]
-    detail = " and ".join(filter(None, reasons)) or "the data is thin"
-    return f"That is not a clean bill of health: {detail}. What is missing stands below."
+    if is_partial(report):
+        return shortfall(report)
+    return "Every pass could see every service, and none of them found anything."
 
 
 def _filter(report: Report) -> Markup:

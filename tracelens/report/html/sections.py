@@ -55,6 +55,13 @@ def coverage(report: Report) -> Markup:
     if table is not None and len(rows) > _SERVICES:
         table = tag("div", table, class_="scroll", tabindex="0", role="region", aria_label="Services")
     notes = [joined(mark("warning", spoken=False), tag("span", prose(text))) for text in caveats(report)]
+    notes += [
+        joined(
+            mark("warning", spoken=False),
+            tag("span", tag("b", words(name)), " in ", tag("bdi", service), ": ", prose(why), _remedy(remedy)),
+        )
+        for name, service, why, remedy in facts.notes(report)
+    ]
     blind = blind_spots(report)
     if not rows and not notes and not blind:
         notes = [joined(mark("warning", spoken=False), tag("span", "No service's spans were looked at."))]
@@ -67,15 +74,20 @@ def _text_share(service: ServiceCoverage) -> Markup:
     return tag("span", share, tag("span", text_share(service)), class_="text-share")
 
 
-def _blind(spots: Sequence[tuple[str, str, str]]) -> Markup:
+def _remedy(text: str) -> Markup | None:
+    """Return what would show it, as said beneath the reason; None where nothing would."""
+    return tag("span", prose(text), class_="remedy") if text else None
+
+
+def _blind(spots: Sequence[tuple[str, str, str, str]]) -> Markup:
     if not spots:
         return Markup()
     rows = [
         joined(
             mark("unknown", spoken=False),
-            tag("span", _passes(passes), " in ", services, tag("span", prose(why), class_="why")),
+            tag("span", _passes(passes), " in ", services, tag("span", prose(why), class_="why"), _remedy(remedy)),
         )
-        for passes, services, why in spots
+        for passes, services, why, remedy in spots
     ]
     return tag("div", tag("h3", "Blind spots"), listing("ul", rows, class_="notes blind"))
 

@@ -19,6 +19,10 @@ select
   u.scope_name,
   u.code_function,
   u.code_file,
-  u.code_line
+  u.code_line,
+  u.kind,
+  u.status_code,
+  u.stack_trace,
+  u.exception_stack_trace
 from up as u
 order by u.depth, u.span_id

@@ -4,7 +4,7 @@ with ranked as (
     r.*,
     row_number() over (
       partition by r.service_name, r.endpoint, r.subject
-      order by r.avoidable_ms desc, r.trace_id asc, r.request_span_id asc
+      order by r.avoidable_ms desc, r.exemplar_order desc, r.trace_id asc, r.request_span_id asc
     ) as exemplar_rank
   from pass_rows as r
 ),
@@ -14,14 +14,14 @@ totals as (
     r.service_name,
     r.endpoint,
     r.subject,
-    sum_ms(coalesce(q.weight, 1)) as requests,
-    sum_ms(coalesce(q.weight, 1) * len(r.offender_span_ids)) as spans,
-    sum_ms(coalesce(q.weight, 1) * r.avoidable_ms) as avoidable_ms,
+    weighted_sum(case when r.trace_id is null then 0 else coalesce(q.weight, 1) end) as requests,
+    weighted_sum(coalesce(q.weight, 1) * len(r.offender_span_ids)) as spans,
+    weighted_sum(coalesce(q.weight, 1) * r.avoidable_ms) as avoidable_ms,
     -- 'certain' sorts before 'likely': one certain occurrence makes the finding certain.
     min(r.confidence) as confidence,
     max(case r.severity when 'critical' then 2 when 'warning' then 1 else 0 end) as severity_rank,
-    min(q.start_ns) as first_seen_ns,
-    max(q.end_ns) as last_seen_ns
+    min(coalesce(r.first_seen_ns, q.start_ns)) as first_seen_ns,
+    max(coalesce(r.last_seen_ns, q.end_ns)) as last_seen_ns
   from pass_rows as r
   left join requests as q on r.trace_id = q.trace_id and r.request_span_id = q.request_span_id
   group by r.service_name, r.endpoint, r.subject
@@ -33,9 +33,9 @@ percentiles as (
     t.service_name,
     t.endpoint,
     t.subject,
-    q(q.duration_ms, 0.95) as endpoint_p95_ms,
-    q(greatest(0, q.duration_ms - coalesce(r.gained_ms, 0)), 0.95) as endpoint_p95_if_fixed_ms,
-    sum_ms(coalesce(r.gained_ms, 0)) / greatest(sum_ms(q.duration_ms), 0.001) as endpoint_share
+    weighted_q(q.duration_ms, q.weight, 0.95) as endpoint_p95_ms,
+    weighted_q(greatest(0, q.duration_ms - coalesce(r.gained_ms, 0)), q.weight, 0.95) as endpoint_p95_if_fixed_ms,
+    weighted_sum(q.weight * coalesce(r.gained_ms, 0)) / greatest(weighted_sum(q.weight * q.duration_ms), 0.001) as endpoint_share
   from totals as t
   inner join requests as q on t.service_name = q.service_name and t.endpoint = q.endpoint
   left join row_impact as r
@@ -48,7 +48,7 @@ percentiles as (
 )
 
 select
-  x.*,
+  x.* exclude (first_seen_ns, last_seen_ns),
   t.requests as occurrence_requests,
   t.spans as occurrence_spans,
   t.avoidable_ms as total_avoidable_ms,

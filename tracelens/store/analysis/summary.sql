@@ -1,8 +1,8 @@
 select
-  count(*) as spans,
-  count(distinct n.trace_id) as traces,
-  count(distinct n.service_name) as services,
-  min(n.start_ns) as start_ns,
-  max(n.end_ns) as end_ns,
+  cast(coalesce(sum(t.spans), 0) as bigint) as spans,
+  count(distinct t.trace_id) as traces,
+  count(distinct t.service_name) as services,
+  coalesce(min(t.start_ns), (select min(p.time_ns) from metric_points as p)) as start_ns,
+  coalesce(max(t.end_ns), (select max(p.time_ns) from metric_points as p)) as end_ns,
   (select count(*) from requests) as requests
-from nodes as n
+from trace_services as t

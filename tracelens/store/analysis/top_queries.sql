@@ -1,12 +1,13 @@
--- Statistics per query shape.
+-- Statistics per query shape, of all the calls that were made: a call counts as often as its trace stands for under sampling,
+-- and as often as the calls that were folded into it.
 select
   c.shape as query_shape,
   coalesce(c.db_system, '') as db_system,
-  count(*) as calls,
-  sum_ms(c.duration_ms) / count(*) as mean_ms,
-  q(c.duration_ms, 0.95) as p95_ms,
-  max(c.duration_ms) as max_ms,
-  sum_ms(c.duration_ms) as total_ms,
+  estimated(c.weight * c.times) as calls,
+  weighted_sum(c.duration_ms * c.weight * c.times) / weighted_sum(c.weight * c.times) as mean_ms,
+  weighted_q(c.duration_ms, c.weight * c.times, 0.95) as p95_ms,
+  max(c.longest_ms) as max_ms,
+  weighted_sum(c.duration_ms * c.weight * c.times) as total_ms,
   list_sort(list(distinct c.endpoint)) as endpoints
 from calls as c
 where c.family in ('db', 'cache')

@@ -46,3 +46,6 @@ create or replace temp macro names_needed_result(name) as matches(
 
 -- Calls that later ones need: they say who is asking.
 create or replace temp macro names_login(name) as matches(name, '(?i)(token|auth|login|session)');
+
+-- Spans of pools and of mappers' plumbing, which need not say what database they are about.
+create or replace temp macro names_pool(name) as matches(name, '^(generic-pool|pool|pg-pool|sql|db)\.');

@@ -4,53 +4,17 @@
 -- role      for db and cache spans: query, or what else the span is about (connect, checkout, transaction, session,
 --           ping, prepare, rows, internal): those are no calls, and do not break a run of repeats
 
-create or replace temp table name_roles as
-select
-  n.name,
-  min(r.role) as role
-from (
-  select distinct s.name
-  from spans as s
-  where s.db_system is not null or s.query_text_id is not null or matches(s.name, '^(generic-pool|pool|pg-pool|sql|db)\.')
-) as n
-inner join span_roles as r on matches(n.name, r.pattern)
-group by n.name;
-
-create or replace temp table known_scopes as
-select
-  c.scope_id,
-  c.scope_name,
-  exists(
-    select 1 from orm_scopes as o
-    where matches(c.scope_name, o.pattern)
-  ) as is_orm
-from scopes as c;
-
 -- Where a driver splits a query, the execute span has no text: its prepare span has, to which it links, or after which it
 -- comes under the same parent.
 create or replace temp table prepared_texts as
-with prepared as (
-  select
-    p.trace_id,
-    p.span_id,
-    p.parent_span_id,
-    p.scope_id,
-    p.start_ns,
-    p.query_text_id,
-    t.query_shape_id
-  from spans as p
-  inner join name_roles as n on p.name = n.name and n.role = 'prepare'
-  inner join query_texts as t on p.query_text_id = t.query_text_id
-),
-
-sources as (
+with sources as (
   select
     k.trace_id,
     k.span_id,
     p.start_ns,
     p.query_text_id,
     p.query_shape_id
-  from prepared as p
+  from prepared_spans as p
   inner join span_links as k on p.trace_id = k.linked_trace_id and p.span_id = k.linked_span_id
   union all
   select
@@ -59,7 +23,7 @@ sources as (
     p.start_ns,
     p.query_text_id,
     p.query_shape_id
-  from prepared as p
+  from prepared_spans as p
   inner join spans as e on p.trace_id = e.trace_id and p.parent_span_id = e.parent_span_id and p.scope_id = e.scope_id
   where e.query_text_id is null and e.start_ns >= p.start_ns and matches(e.name, '(?i)execute')
 )
@@ -104,7 +68,9 @@ select
   s.received_ns
 from spans as s
 left join resources as r on s.resource_id = r.resource_id
-left join name_roles as n on s.name = n.name
+-- A name means this only on a span that has to do with a database.
+left join name_roles as n
+  on n.name = case when s.db_system is not null or s.query_text_id is not null or names_pool(s.name) then s.name end
 left join query_texts as t on s.query_text_id = t.query_text_id
 left join query_shapes as h on t.query_shape_id = h.query_shape_id
 left join prepared_texts as l on s.trace_id = l.trace_id and s.span_id = l.span_id and s.query_text_id is null

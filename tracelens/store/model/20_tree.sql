@@ -11,6 +11,8 @@ select
   n.span_id,
   n.parent_span_id,
   p.span_id is null and (n.parent_span_id is null or n.kind in (2, 5) or n.received_ns < $settled_before_ns) as is_root,
+  p.span_id is null as is_parentless,
+  n.received_ns,
   n.kind in (2, 5) and (p.service_name <> n.service_name or p.kind in (3, 4)) as is_entry,
   n.family is not null and n.role = 'query' as is_call
 from nodes as n

@@ -2,7 +2,8 @@
 --
 -- entry_kind   server, consumer, job (a root that is internal) or call (a root that is itself an outbound call)
 -- is_orm       an object-relational mapper emitted one of its spans
--- weight       how many requests it stands for under sampling
+-- weight       how many requests it stands for: under sampling, and where its entry is a summary of many spans
+-- folded       how many requests its spans were folded from, 1 where none was; its duration is then their mean
 
 create or replace temp table requests as
 select
@@ -26,10 +27,11 @@ select
   end as endpoint,
   s.start_ns,
   s.start_ns + greatest(s.duration_ns, 0) as end_ns,
-  as_ms(greatest(s.duration_ns, 0)) as duration_ms,
+  as_ms(mean_ns(s.duration_ns, s.folded_ns, s.folded_spans)) as duration_ms,
   s.status_code = 2 or coalesce(s.http_status_code >= 500, false) as is_error,
   s.http_status_code,
-  s.weight
+  cast(s.weight as double) * stands_for(s.folded_spans) as weight,
+  stands_for(s.folded_spans) as folded
 from (
   select distinct
     trace_id,
@@ -49,3 +51,14 @@ inner join spans as s on t.trace_id = s.trace_id and t.request_span_id = s.span_
 left join resources as r on s.resource_id = r.resource_id
 left join known_scopes as c on s.scope_id = c.scope_id
 where s.start_ns >= $start_ns and s.start_ns < $end_ns;
+
+-- How many spans each service has in a trace, and from when to when.
+create or replace temp table trace_services as
+select
+  n.trace_id,
+  n.service_name,
+  count(*) as spans,
+  min(n.start_ns) as start_ns,
+  max(n.end_ns) as end_ns
+from nodes as n
+group by n.trace_id, n.service_name;

@@ -3,6 +3,9 @@
 -- nested     an ORM span over the driver's span for the same query: the innermost span that has the query text is the call
 -- enclosed   the HTTP request inside a database, cache, messaging or RPC client's span is how that call travels
 -- siblings   an ORM span beside the driver's span (same parent, shape and time, another scope): the shorter is the call
+--
+-- What a processor folded into a summary span stays folded: `times` says how many calls it stands for in its request, and its
+-- interval is cut to the time that they took together. It shows the text and the parameters of one of them.
 
 create or replace temp table call_candidates as
 select
@@ -83,8 +86,45 @@ select * from nested
 union all
 select * from twins;
 
--- What the inner of two spans takes from the outer: who made the query, and its parameters where only the outer shows them
--- and stands for this one query.
+-- How many rows a query gave, where a span of its own says so: the last query that began before it under the same parent,
+-- else the parent itself.
+create or replace temp table counted_rows as
+with counts as (
+  select
+    s.trace_id,
+    s.parent_span_id,
+    s.span_id,
+    s.start_ns,
+    s.returned_rows
+  from spans as s
+  inner join nodes as n on s.trace_id = n.trace_id and s.span_id = n.span_id
+  where s.returned_rows is not null and s.query_text_id is null and (n.family is null or n.role <> 'query')
+),
+
+counted as (
+  select
+    r.trace_id,
+    r.span_id,
+    r.returned_rows,
+    argmax(c.span_id, (c.parent_span_id = r.parent_span_id, c.start_ns, c.span_id)) as call_span_id
+  from counts as r
+  inner join call_candidates as c
+    on r.trace_id = c.trace_id
+      and r.parent_span_id in (c.parent_span_id, c.span_id)
+      and c.family = 'db'
+      and c.start_ns <= r.start_ns
+  group by r.trace_id, r.span_id, r.returned_rows
+)
+
+select
+  c.trace_id,
+  c.call_span_id as span_id,
+  max(c.returned_rows) as returned_rows
+from counted as c
+group by c.trace_id, c.call_span_id;
+
+-- What the inner of two spans takes from the outer: who made the query, and its parameters and rows where only the outer
+-- shows them and stands for this one query.
 create or replace temp table outer_facts as
 with outers as (
   select
@@ -100,11 +140,13 @@ select
   f.trace_id,
   f.inner_id,
   min(f.outer_scope_id) as scope_id,
-  min(case when u.inner_calls = 1 and not t.truncated then coalesce(s.parameter_hash, t.parameter_hash) end) as parameter_hash
+  min(case when u.inner_calls = 1 and not t.truncated then coalesce(s.parameter_hash, t.parameter_hash) end) as parameter_hash,
+  max(case when u.inner_calls = 1 then coalesce(s.returned_rows, r.returned_rows) end) as returned_rows
 from folded as f
 inner join outers as u on f.trace_id = u.trace_id and f.outer_id = u.outer_id
 inner join spans as s on f.trace_id = s.trace_id and f.outer_id = s.span_id
 left join query_texts as t on s.query_text_id = t.query_text_id
+left join counted_rows as r on f.trace_id = r.trace_id and f.outer_id = r.span_id
 where f.folds = 'outer'
 group by f.trace_id, f.inner_id;
 
@@ -163,19 +205,29 @@ select
   coalesce(t.truncated, false) as is_truncated,
   case
     -- A URL is an HTTP call's parameters.
+    when s.folded_spans > 1 and not coalesce(position('?' in h.query_shape) = 0, false) then null
     when c.family = 'http' then text_hash(visible_url(s.url_full, s.url_path, s.url_query))
     when not coalesce(t.truncated, false) then coalesce(s.parameter_hash, t.parameter_hash, f.parameter_hash)
   end as parameter_hash,
   c.start_ns,
-  c.end_ns,
-  as_ms(c.end_ns - c.start_ns) as duration_ms,
+  case
+    when s.folded_spans > 1
+      then c.start_ns + cast(least(c.end_ns - c.start_ns, greatest(coalesce(s.folded_ns, s.duration_ns), 0)) / q.folded as bigint)
+    else c.end_ns
+  end as end_ns,
+  as_ms(mean_ns(s.duration_ns, s.folded_ns, s.folded_spans)) as duration_ms,
+  case
+    when s.folded_spans > 1 then as_ms(coalesce(s.folded_longest_ns, mean_ns(s.duration_ns, s.folded_ns, s.folded_spans)))
+    else as_ms(c.end_ns - c.start_ns)
+  end as longest_ms,
+  greatest(1, cast(round(stands_for(s.folded_spans) / q.folded) as bigint)) as times,
   s.status_code = 2 as is_error,
   coalesce(s.batch_size, s.message_count, t.value_rows, 1) as batch_size,
-  s.returned_rows,
+  coalesce(s.returned_rows, w.returned_rows, f.returned_rows) as returned_rows,
   n.scope_name,
   o.scope_name as orm_scope_name,
   coalesce(n.is_orm, false) or coalesce(o.is_orm, false) or q.is_orm as is_orm,
-  s.weight,
+  cast(s.weight as double) * q.folded as weight,
   s.server_address
 from call_candidates as c
 inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
@@ -185,6 +237,7 @@ left join query_shapes as h on c.query_shape_id = h.query_shape_id
 left join known_scopes as n on c.scope_id = n.scope_id
 left join outer_facts as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
 left join known_scopes as o on f.scope_id = o.scope_id
+left join counted_rows as w on c.trace_id = w.trace_id and c.span_id = w.span_id
 left join answering_routes as u on c.family = 'http' and c.trace_id = u.trace_id and c.span_id = u.parent_span_id
 where not exists (
     select 1

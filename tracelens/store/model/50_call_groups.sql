@@ -2,10 +2,12 @@
 --
 -- variation     different   the parameters are visible and mostly differ
 --               identical   they are visible and mostly the same
---               hidden      the text has placeholders or masks and nothing shows what they held
+--               hidden      the text has placeholders or masks and nothing shows what they held, or a summary span stands
+--                           for them, which shows one of them
 -- covered_ms    time in which at least one of the calls was running: overlap counts once
 -- idle_ms       time between the first and the last of them in which the request had no call open at all
--- source_shape  the last read before them that can give many rows: what a loop would iterate over
+-- source_shape  the last read before them that can give many rows and is not made as often as they are, as what else a loop
+--               does is: what a loop would iterate over
 
 create or replace temp table repeating as
 select
@@ -14,17 +16,24 @@ select
   c.family,
   c.shape,
   min(c.query_shape_id) as query_shape_id,
-  count(*) as calls,
+  cast(sum(c.times) as bigint) as calls,
+  max(c.times) > 1 as is_folded,
   min(c.start_ns) as first_start_ns,
   max(c.start_ns) as last_start_ns,
-  count(c.parameter_hash) as visible_calls,
+  cast(sum(case when c.parameter_hash is not null then c.times else 0 end) as bigint) as visible_calls,
   count(distinct c.parameter_hash) as distinct_parameters
 from calls as c
 group by c.trace_id, c.request_span_id, c.family, c.shape
-having count(*) >= 3;
+having sum(c.times) >= 3;
 
 create or replace temp table repeat_facts as
-with sources as (
+with single_rows as (
+  select h.query_shape_id
+  from query_shapes as h
+  where h.single_row_lookup or (h.aggregates and not matches(h.query_shape, '(?i)\bgroup\s+by\b'))
+),
+
+sources as (
   select
     r.trace_id,
     r.request_span_id,
@@ -34,7 +43,13 @@ with sources as (
     argmax(c.query_shape_id, (c.start_ns, c.shape)) as source_shape_id
   from repeating as r
   inner join calls as c on r.trace_id = c.trace_id and r.request_span_id = c.request_span_id
-  where c.is_read and not c.single_row_lookup and c.shape <> r.shape and c.start_ns < r.first_start_ns
+  left join repeating as o
+    on c.trace_id = o.trace_id and c.request_span_id = o.request_span_id and c.family = o.family and c.shape = o.shape
+  where c.is_read
+    and c.query_shape_id not in (select l.query_shape_id from single_rows as l)
+    and c.shape <> r.shape
+    and c.start_ns < r.first_start_ns
+    and coalesce(o.calls, 1) < r.calls
   group by r.trace_id, r.request_span_id, r.family, r.shape
 ),
 
@@ -109,8 +124,8 @@ grouped as (
     ordered_list(o.span_id, o.start_ns) as span_ids,
     max(o.end_ns) as last_end_ns,
     as_ms(sum(greatest(0, o.end_ns - greatest(o.start_ns, coalesce(o.busy_until_ns, o.start_ns))))) as covered_ms,
-    max(o.duration_ms) as longest_ms,
-    sum_ms(o.duration_ms) as total_ms,
+    max(o.longest_ms) as longest_ms,
+    sum_ms(o.duration_ms * o.times) as total_ms,
     max(o.batch_size) as batch_size,
     max(o.is_orm) as has_orm
   from ordered as o
@@ -121,6 +136,7 @@ select
   g.*,
   f.query_shape_id,
   f.calls,
+  f.is_folded,
   case
     when f.visible_calls < f.calls then 'hidden'
     when f.distinct_parameters * 2 > f.calls then 'different'

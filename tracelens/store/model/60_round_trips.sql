@@ -18,6 +18,12 @@ select
   c.span_id,
   c.start_ns,
   c.end_ns,
+  case
+    when c.times > 1
+      then cast(coalesce(s.folded_ns, c.end_ns - c.start_ns) / stands_for(s.folded_spans) * c.times as bigint)
+    else c.end_ns - c.start_ns
+  end as busy_ns,
+  c.times,
   c.duration_ms,
   c.parameter_hash,
   c.is_error,
@@ -81,14 +87,14 @@ times as (
     o.request_span_id,
     o.family,
     o.shape,
-    count(*) as calls,
-    cast(sum(o.end_ns - o.start_ns) as double) as total_ns,
+    cast(sum(o.times) as bigint) as calls,
+    cast(sum(o.busy_ns) as double) as total_ns,
     cast(sum(greatest(0, o.end_ns - greatest(o.start_ns, coalesce(o.busy_until_ns, o.start_ns)))) as double) as covered_ns,
     cast(
       sum(greatest(0, o.end_ns + o.tick_ns - greatest(o.start_ns, coalesce(o.maybe_busy_until_ns, o.start_ns)))) as double
     ) as possible_ns,
-    sum(case when o.is_pipelined then 1 else 0 end) as pipelined_calls,
-    sum(case when o.is_error then 1 else 0 end) as failed_calls,
+    sum(case when o.is_pipelined then o.times else 0 end) as pipelined_calls,
+    sum(case when o.is_error then o.times else 0 end) as failed_calls,
     min(o.url) <> max(o.url) and min(without_page(o.url)) = max(without_page(o.url)) as is_paging
   from ordered as o
   group by o.trace_id, o.request_span_id, o.family, o.shape

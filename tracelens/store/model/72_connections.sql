@@ -17,16 +17,7 @@ inner join span_roles as r on matches(n.name, r.pattern)
 where r.role in ('checkout', 'connect', 'engine', 'socket')
 group by n.name;
 
-create or replace temp table connection_spans as
-with stores as (
-  select distinct
-    s.resource_id,
-    s.server_address,
-    s.server_port
-  from spans as s
-  where s.db_system is not null and s.server_port is not null and s.kind = 3
-)
-
+create or replace temp table pool_spans as
 select
   s.trace_id,
   s.span_id,
@@ -35,6 +26,8 @@ select
   s.start_ns,
   s.start_ns + greatest(s.duration_ns, 0) as end_ns,
   s.resource_id,
+  s.server_address,
+  s.server_port,
   n.role,
   case
     when n.role = 'checkout' then 'no'
@@ -45,11 +38,18 @@ select
 from spans as s
 inner join connection_names as n on s.name = n.name
 inner join tree as t on s.trace_id = t.trace_id and s.span_id = t.span_id
-left join known_scopes as k on s.scope_id = k.scope_id
-left join stores as d
-  on n.role = 'socket' and s.resource_id = d.resource_id and s.server_port = d.server_port and s.server_address = d.server_address
+left join known_scopes as k on s.scope_id = k.scope_id;
+
+create or replace temp table connection_spans as
+select p.*
+from pool_spans as p
 -- A socket counts where it leads to a database that the service queries.
-where n.role <> 'socket' or d.server_port is not null;
+where p.role <> 'socket'
+  or exists (
+    select 1
+    from database_addresses as d
+    where d.resource_id = p.resource_id and d.server_address = p.server_address and d.server_port = p.server_port
+  );
 
 create or replace temp table connections as
 with openings as (

@@ -1,6 +1,6 @@
 -- How much the services that have something to do with connections had to do at once.
 --
--- peak_requests  most requests that were open at the same time
+-- peak_requests  most requests that were open at the same time; under sampling each counts as often as it stands for
 -- processes      resources that opened connections or took them from a pool: each has a pool of its own
 -- round_trip_ms  the fastest query of all
 
@@ -33,14 +33,14 @@ changes as (
   select
     r.service_name,
     r.start_ns as at_ns,
-    1 as change
+    r.weight as change
   from requests as r
   where r.service_name in (select s.service_name from services as s)
   union all
   select
     r.service_name,
     r.end_ns as at_ns,
-    -1 as change
+    -r.weight as change
   from requests as r
   where r.service_name in (select s.service_name from services as s)
 ),
@@ -56,7 +56,7 @@ levels as (
 
 select
   l.service_name,
-  max(l.open_requests) as peak_requests,
+  cast(round(max(l.open_requests)) as bigint) as peak_requests,
   coalesce(max(p.processes), 1) as processes,
   max(f.round_trip_ms) as round_trip_ms
 from levels as l

@@ -1,0 +1,148 @@
+"""What the live analysis costs per new span, at a steady rate, over a full window.
+
+    python bench/live.py FOLDER --rate 10000 [--window 300] [--steps 10] [--everything] [--compare]
+
+FOLDER holds recordings; copies of their traces under other ids arrive in slices of two seconds. The window is filled
+first, then so many steps are measured. CPU time is that of the whole process between the steps' beginnings and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from tracelens.analysis import Scope, analyse
+from tracelens.live import LiveAnalysis
+from tracelens.live.analysis import SHARE
+from tracelens.otlp.decode import decode_requests
+from tracelens.otlp.files import expand_paths, read_requests
+from tracelens.semconv.normalise import normalise
+from tracelens.settings import Settings
+from tracelens.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracelens.semconv.normalise import SpanTables
+
+SECOND = 1_000_000_000
+STEP_S = 2
+BEGIN_NS = 1_800_000_000 * SECOND
+
+
+def recorded(store: Store, folder: str) -> list[SpanTables]:
+    """Return the recordings' rows, one table each."""
+    tables = []
+    for path in expand_paths([folder]):
+        bodies = [getattr(request, "body", request) for request in read_requests(path, on_damage=print)]
+        if "metrics" not in str(path):
+            tables.append(normalise(decode_requests(bodies).batch, store.catalogue, 0))
+    return [table for table in tables if len(table.spans)]
+
+
+def slices(tables: list[SpanTables], spans: int) -> Iterator[SpanTables]:
+    """Return endless copies of the recordings' traces, about so many spans at a time, none of them twice the same."""
+    rng = np.random.default_rng(1)
+    whole = pa.concat_tables([table.spans for table in tables]).combine_chunks()
+    ids = whole.column("trace_id").combine_chunks().storage
+    words = np.frombuffer(ids.buffers()[1], dtype=np.uint64).reshape(-1, 2)[ids.offset : ids.offset + len(ids)]
+    order = np.lexsort((words[:, 1], words[:, 0]))
+    whole, words = whole.take(pa.array(order)), words[order]
+    begins = np.flatnonzero(np.r_[True, (words[1:] != words[:-1]).any(axis=1)])
+    ends = np.r_[begins[1:], len(words)]
+    traces = [(int(begin), int(end)) for begin, end in zip(begins, ends, strict=True) if end - begin < 20_000]
+    start = whole.column("start_ns").to_numpy()
+    while True:
+        chosen, size = list[np.ndarray](), 0
+        while size < spans:
+            begin, end = traces[int(rng.integers(len(traces)))]
+            chosen.append(np.arange(begin, end))
+            size += end - begin
+        rows = np.concatenate(chosen)
+        lengths = [len(part) for part in chosen]
+        salt = np.repeat(rng.integers(1, 2**63, size=len(chosen), dtype=np.uint64), lengths)
+        first = np.repeat(np.array([start[part].min() for part in chosen]), lengths)
+        renamed = np.stack([words[rows, 0] ^ salt, words[rows, 1]], axis=1)
+        table = whole.take(pa.array(rows))
+        buffers = [None, pa.py_buffer(renamed.tobytes())]
+        storage = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(rows), buffers)
+        table = table.set_column(0, "trace_id", pa.ExtensionArray.from_storage(whole.schema.field(0).type, storage))
+        place = table.schema.get_field_index("start_ns")
+        table = table.set_column(place, "start_ns", pa.array(start[rows] - first))
+        yield replace(tables[0], spans=table, events=None, links=None)
+
+
+def received(rows: SpanTables, now_ns: int) -> SpanTables:
+    """Return rows as if received now, having begun a second before."""
+    table = rows.spans
+    at = table.schema.get_field_index("received_ns")
+    table = table.set_column(at, "received_ns", pa.array(np.full(len(table), now_ns)))
+    place = table.schema.get_field_index("start_ns")
+    begun = table.column("start_ns").to_numpy() + now_ns - SECOND
+    return replace(rows, spans=table.set_column(place, "start_ns", pa.array(begun)))
+
+
+def main() -> None:
+    """Measure, and print one line a step and a summary."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--rate", type=int, default=1000, help="spans a second")
+    parser.add_argument("--window", type=int, default=300, help="seconds")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--everything", action="store_true", help="work out every part at every step")
+    parser.add_argument("--compare", action="store_true", help="measure a whole analysis of the window, too")
+    asked = parser.parse_args()
+    settings = Settings()
+    settings = replace(settings, escalation=replace(settings.escalation, window_s=asked.window))
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "bench.duckdb")
+        live = LiveAnalysis(
+            store, settings, ("slow_query", "p95_breach", "db_cpu"), None if asked.everything else SHARE
+        )
+        source = slices(recorded(store, asked.folder), asked.rate * STEP_S)
+        now_ns = BEGIN_NS
+        for _ in range(asked.window // STEP_S):
+            now_ns += STEP_S * SECOND
+            store.append([received(next(source), now_ns)])
+        cpu, wall = time.process_time(), time.monotonic()
+        report = live.advance(now_ns + 1)
+        cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+        print(f"window of {report.summary.spans} spans, first step: {cpu:.2f} s CPU, {wall:.2f} s")
+        costs = []
+        for _ in range(asked.steps):
+            now_ns += STEP_S * SECOND
+            rows = received(next(source), now_ns)
+            store.append([rows])
+            cpu, wall = time.process_time(), time.monotonic()
+            live.advance(now_ns + 1)
+            cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+            costs.append(cpu)
+            print(f"{len(rows.spans)} new spans: {cpu * 1e3:.0f} ms CPU, {wall * 1e3:.0f} ms")
+            time.sleep(max(0.0, STEP_S - wall))
+        median_s, mean_s = statistics.median(costs), statistics.mean(costs)
+        most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"median step: {median_s * 1e3:.0f} ms CPU, {median_s / asked.rate / STEP_S * 1e6:.1f} us a new span")
+        print(f"in all {mean_s / STEP_S:.0%} of a core; {most_mb:.0f} MB")
+        cpu = time.process_time()
+        live.advance(now_ns + 2)
+        print(f"step with nothing new: {(time.process_time() - cpu) * 1e3:.1f} ms CPU")
+        if asked.compare:
+            cpu, wall = time.process_time(), time.monotonic()
+            with store.reader() as reader:
+                analyse(reader, settings, Scope(received_since_ns=now_ns - asked.window * SECOND))
+            print(f"whole analysis: {time.process_time() - cpu:.2f} s CPU, {time.monotonic() - wall:.2f} s")
+        live.close()
+        store.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Keeps the store within its age and size while `serve` runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from tracelens.errors import StoreError
+from tracelens.store.retention import expire
+
+if TYPE_CHECKING:
+    from tracelens.settings import StoreSettings
+    from tracelens.store.store import Store
+
+_log = logging.getLogger(__name__)
+
+_INTERVAL_S: Final = 60.0
+_STOP_S: Final = 3.0
+_NS_PER_S: Final = 1_000_000_000
+
+
+class Housekeeper:
+    """Lets go of the oldest spans once a minute, on a thread of its own.
+
+    Args:
+        store: what is to be kept within its limits.
+        settings: the limits.
+
+    Attributes:
+        expired_spans: how many went since the start.
+    """
+
+    def __init__(self, store: Store, settings: StoreSettings) -> None:
+        self.expired_spans = 0
+        self._store = store
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has not been started, or has ended."""
+        return not self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin, with what has become too old while nobody looked."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more, and return when what is under way is finished, after a moment in any case."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_S)
+
+    def clean(self, now_ns: int) -> None:
+        """Let go of what is too old or too much now.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        keep_s = self._settings.keep_s
+        before_ns = now_ns - round(keep_s * _NS_PER_S) if keep_s else None
+        expired = expire(self._store, before_ns=before_ns, max_bytes=self._settings.max_bytes)
+        if expired:
+            self.expired_spans += expired
+            _log.info("let go of %d spans, by [store] keep_s and max_size", expired)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.clean(time.time_ns())
+            except StoreError as error:
+                _log.error("cannot let go of old spans: %s", error)
+            if self._stopping.wait(_INTERVAL_S):
+                return

@@ -1,0 +1,292 @@
+"""The model's relations over the recently received traces, kept up to date trace by trace.
+
+A step makes the model anew for the traces that something was received of, and for these alone: the same scripts run as
+for a report, with the spans of these traces standing in for the store's. What they say of a trace then replaces what
+was kept of it. A trace stays whole as long as any of its spans was received within the window, then leaves it whole;
+spans that were received more than two windows ago are left out of the longest traces.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from tracelens.analysis import Scope, find_rows
+from tracelens.live.relations import kept_relations, made_by
+from tracelens.model import CATALOGUE_MODEL, SHARED_MODEL, TRACE_MODEL, model_parameters
+from tracelens.store.database import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from tracelens.passes.registry import Pass
+    from tracelens.settings import Settings
+    from tracelens.store.store import Reader, Store
+
+_log = logging.getLogger(__name__)
+
+_SPANS_AT_ONCE: Final = 250_000
+"""Bounds what a step holds beside the window: some 300 bytes a span."""
+
+_SPANS_BETWEEN_CHECKPOINTS: Final = 500_000
+"""A checkpoint compresses what was added and frees what was deleted."""
+
+_SHARED: Final = ("prepared_spans", "database_addresses")
+"""What traces tell about others: the scripts that follow read the whole window's."""
+
+_OWN: Final = ("foreign_links", "sockets")
+"""Which traces others tell something about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A window in time, nanoseconds since 1970.
+
+    Attributes:
+        now_ns: its end.
+        since_ns: traces of which no span was received since then are left out.
+        oldest_ns: spans received before are left out, even of traces that are not.
+        settled_before_ns: as `analysis.Scope` has it.
+        rest_per_span_ns: for how long a trace is left alone after it was made.
+    """
+
+    now_ns: int
+    since_ns: int
+    oldest_ns: int
+    settled_before_ns: int
+    rest_per_span_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a step changed.
+
+    Attributes:
+        is_any: whether any trace.
+        traces: those of the traces that were asked about.
+        due_ns: when a trace that rests has to be made anew; None where none has.
+    """
+
+    is_any: bool
+    traces: frozenset[UUID] = frozenset()
+    due_ns: int | None = None
+
+
+class LiveWindow:
+    """The kept relations. They are in a database of their own in memory, which every reader of the store can see.
+
+    Args:
+        store: holds the spans.
+        settings: thresholds and objectives.
+        passes: all that are to run, each with its thresholds; of those that look at single traces the rows are kept.
+
+    Attributes:
+        rows: how many rows are kept of each pass that looks at single traces.
+        failed: those of them that failed since the window was empty.
+    """
+
+    def __init__(self, store: Store, settings: Settings, passes: Sequence[tuple[Pass, dict[str, float]]]) -> None:
+        self._store = store
+        self._parameters = model_parameters(settings, Scope())
+        self._passes = [(entry, thresholds) for entry, thresholds in passes if entry.reach == "trace"]
+        self._kept = kept_relations(entry.query for entry, _ in passes if entry.reach != "trace")
+        self.rows: dict[str, int] = {}
+        self.failed: set[str] = set()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew at the next step, with all that the store holds of the window."""
+        self._is_open = False
+        self._arrivals: dict[int, int] = {}
+        self._catalogue: dict[str, Any] = {}
+        self._spans_since_checkpoint = 0
+        self.rows = {entry.name: 0 for entry, _ in self._passes}
+        self.failed = set()
+
+    def close(self) -> None:
+        """Let go of the kept relations."""
+        with self._store.reader() as reader:
+            reader.run_script("detach database if exists _live")
+        self.forget()
+
+    def catch_up(self, bounds: Bounds, asked_about: Collection[UUID]) -> Changes:
+        """Bring the kept relations up to what the store holds now.
+
+        Args:
+            bounds: the window's.
+            asked_about: traces of which the caller has to know whether they changed.
+
+        Raises:
+            StoreError, duckdb.Error: the store cannot be read; call `forget`.
+        """
+        self._open()
+        with self._store.reader() as reader:
+            arrived = {
+                row["received_ns"]: row["spans"]
+                for row in reader.rows(read_sql("live/arrivals.sql"), {"since_ns": bounds.since_ns})
+            }
+        new = {at: spans for at, spans in arrived.items() if self._arrivals.get(at) != spans}
+        changed, traces = False, frozenset[UUID]()
+        for group in _groups(new):
+            step = self._step(group, bounds, asked_about)
+            changed, traces = changed or step.is_any, traces | step.traces
+        # What one trace says of others is known when it was made: those others are made anew in a step of their own.
+        while (step := self._step([], bounds, asked_about)).is_any:
+            changed, traces = True, traces | step.traces
+        self._arrivals = arrived
+        with self._store.reader() as reader:
+            due_ns = reader.rows(read_sql("live/resting.sql"))[0]["until_ns"]
+        if self._spans_since_checkpoint >= _SPANS_BETWEEN_CHECKPOINTS:
+            self._checkpoint()
+        return Changes(changed, traces, due_ns)
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """Lend a reader that finds the kept relations under the names that they have in the model."""
+        with self._store.reader() as reader:
+            own = reader.rows("select current_database() as name")[0]["name"].replace('"', '""')
+            quoted = f'"{own}",_live'.replace("'", "''")
+            reader.run_script(f"set search_path = '{quoted}'")
+            reader.run_file("model/05_call_names.sql")
+            yield reader
+
+    def _open(self) -> None:
+        """See to it that the kept relations are there: they are gone when the store had to be opened again."""
+        with self._store.reader() as reader:
+            is_attached = bool(reader.rows("select 1 from duckdb_databases() where database_name = '_live'"))
+            if is_attached and self._is_open:
+                return
+            self.forget()
+            reader.run_script("detach database if exists _live")
+            reader.run_file("live/open.sql")
+            self._is_open = True
+
+    def _step(self, received_ns: Sequence[int], bounds: Bounds, asked_about: Collection[UUID]) -> Changes:
+        with self.reader() as reader:
+            reader.run_file(
+                "live/touched.sql",
+                {
+                    "received_ns": list(received_ns),
+                    "first_ns": min(received_ns, default=0),
+                    "last_ns": max(received_ns, default=-1),
+                    "now_ns": bounds.now_ns,
+                    "since_ns": bounds.since_ns,
+                    "oldest_ns": bounds.oldest_ns,
+                    # Of a trace that nothing was known of no older span is in the window, unless nothing is known at all.
+                    "unknown_from_ns": bounds.since_ns if self._arrivals else bounds.oldest_ns,
+                    "settled_before_ns": bounds.settled_before_ns,
+                },
+            )
+            counted = reader.rows(read_sql("live/touched_counts.sql"))[0]
+            if not counted["replaced"] and self._catalogue:
+                return Changes(is_any=False)
+            if counted["touched"] or not self._catalogue:  # the first step makes the relations, if only empty ones
+                self._make(reader, counted["from_ns"] or bounds.since_ns, bounds)
+            else:
+                self._remove(reader)
+            changed = reader.rows(read_sql("live/replaced_of.sql"), {"trace_ids": list(asked_about)})
+        return Changes(is_any=True, traces=frozenset(row["trace_id"] for row in changed))
+
+    def _make(self, reader: Reader, from_ns: int, bounds: Bounds) -> None:
+        """Make the model of the touched traces, received from `from_ns` on, and replace what was kept of them."""
+        parameters = self._parameters | {"settled_before_ns": bounds.settled_before_ns}
+        self._refresh_catalogue(reader, parameters)
+        reader.run_file("live/staging.sql", {"from_ns": from_ns})
+        reader.run_file("live/shared_before.sql")
+        for script in SHARED_MODEL:
+            reader.run_file(f"model/{script}.sql", parameters)
+        for relation in _SHARED:
+            _replace(reader, relation)
+            reader.run_script(f"drop table temp.{relation}")
+        for script in TRACE_MODEL:
+            reader.run_file(f"model/{script}.sql", parameters)
+        resting = {
+            "rest_per_span_ns": bounds.rest_per_span_ns,
+            "longest_rest_ns": (bounds.now_ns - bounds.since_ns) // 4,
+        }
+        reader.run_file("live/states.sql", resting | {"now_ns": bounds.now_ns})
+        for relation in (*_OWN, *self._kept):
+            _replace(reader, relation)
+        reader.run_script("delete from _live.traces where trace_id in (select trace_id from replaced)")
+        reader.run_script("insert into _live.traces by name from states")
+        for entry, thresholds in self._passes:
+            self._run_pass(reader, entry, thresholds)
+        reader.run_file("live/dependents.sql")
+        self._spans_since_checkpoint += reader.rows("select count(*) as spans from spans")[0]["spans"]
+
+    def _remove(self, reader: Reader) -> None:
+        """Delete what was kept of traces that left the window, where no others were touched."""
+        reader.run_file("live/shared_before.sql")
+        for relation in ("traces", *_SHARED, *_OWN, *self._kept):
+            _delete(reader, relation)
+        for name, rows in self.rows.items():
+            if rows:
+                self._delete_rows(reader, name)
+        reader.run_file("live/dependents.sql")
+
+    def _run_pass(self, reader: Reader, entry: Pass, thresholds: dict[str, float]) -> None:
+        if self.rows[entry.name]:
+            self._delete_rows(reader, entry.name)
+        try:
+            found = find_rows(reader, entry, thresholds)
+        except Exception:  # noqa: BLE001  (one broken pass, a user's perhaps, must not cost the others)
+            _log.exception("pass %s failed", entry.name)
+            self.failed.add(entry.name)
+            return
+        if found:
+            for kind in ("pass_rows", "row_impact"):
+                name = f"_live.{kind}_{entry.name}"
+                reader.run_script(f"create table if not exists {name} as from {kind} with no data")
+                reader.run_script(f"insert into {name} by name from {kind}")
+            self._count_rows(reader, entry.name)
+
+    def _delete_rows(self, reader: Reader, name: str) -> None:
+        for kind in ("pass_rows", "row_impact"):
+            _delete(reader, f"{kind}_{name}")
+        self._count_rows(reader, name)
+
+    def _count_rows(self, reader: Reader, name: str) -> None:
+        self.rows[name] = reader.rows(f"select count(*) as rows from _live.pass_rows_{name}")[0]["rows"]  # noqa: S608
+
+    def _refresh_catalogue(self, reader: Reader, parameters: dict[str, object]) -> None:
+        """Make the relations of the catalogue anew when it has grown."""
+        size = reader.rows(read_sql("live/catalogue_size.sql"))[0]
+        if size == self._catalogue:
+            return
+        for script in CATALOGUE_MODEL:
+            reader.run_file(f"model/{script}.sql", parameters)
+            for relation in made_by(script):
+                reader.run_script(f"create or replace table _live.{relation} as from {relation}")
+        self._catalogue = size
+
+    def _checkpoint(self) -> None:
+        with self._store.reader() as reader:
+            reader.run_script("checkpoint _live")
+        self._spans_since_checkpoint = 0
+
+
+def _groups(arrivals: dict[int, int]) -> Iterator[list[int]]:
+    """Split arrivals, of time and number of spans, to groups worth a step."""
+    group, size = list[int](), 0
+    for at, spans in sorted(arrivals.items()):
+        group.append(at)
+        size += spans
+        if size >= _SPANS_AT_ONCE:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _replace(reader: Reader, relation: str) -> None:
+    """Put a staged relation's rows in the place of what was kept of the same traces."""
+    reader.run_script(f"create table if not exists _live.{relation} as from temp.{relation} with no data")
+    _delete(reader, relation)
+    reader.run_script(f"insert into _live.{relation} by name from temp.{relation}")
+
+
+def _delete(reader: Reader, relation: str) -> None:
+    reader.run_script(f"delete from _live.{relation} where trace_id in (select trace_id from replaced)")  # noqa: S608

@@ -1,0 +1,36 @@
+"""`[databases]`: which hosts are databases, where neither their metrics nor the calls to them tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tracelens.settings.reading import read_section
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Hosts that are databases.
+
+    Attributes:
+        hosts: regular expressions, matched whole and in any case with the names of a host: `host.name`, its addresses,
+            its pod, the id of a cloud instance.
+    """
+
+    hosts: tuple[str, ...] = ()
+
+
+def parse_databases(section: Any) -> DatabaseSettings:
+    """Return the settings of the `[databases]` table.
+
+    Raises:
+        ValueError: it holds a setting that does not exist or fit.
+    """
+    settings = read_section(DatabaseSettings, section, "databases")
+    for pattern in settings.hosts:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"databases.hosts {pattern!r} must be a regular expression: {error}") from error
+    return settings

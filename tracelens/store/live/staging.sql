@@ -1,0 +1,13 @@
+-- The spans of the touched traces, all that the window holds of them, and the texts of their queries. Under these names the
+-- model's scripts read them instead of the store's.
+
+create temp table spans as
+select s.*
+from spans as s
+inner join touched as t on s.trace_id = t.trace_id and s.received_ns >= t.from_ns
+where s.received_ns >= $from_ns;
+
+create temp table query_texts as
+select t.*
+from query_texts as t
+where t.query_text_id in (select s.query_text_id from spans as s);

@@ -1,0 +1,40 @@
+-- The traces to be made anew, each with the time since when its spans were received, and those that leave the window: the
+-- last of their spans was received before it began.
+--
+-- Anew are those of which spans came in, of which a span has settled without its parent, of which another trace changed what
+-- is known, and those that are so long that their oldest spans leave the window before them. The larger a trace, the longer
+-- it rests until it is made anew: one that grows for ever must not cost its whole length each time.
+
+create temp table arrived as
+select distinct s.trace_id
+from spans as s
+where s.received_ns in (select unnest($received_ns::bigint[]))
+  and s.received_ns >= $first_ns
+  and s.received_ns <= $last_ns;
+
+update _live.traces
+set is_due = true
+where trace_id in (select a.trace_id from arrived as a);
+
+create temp table touched as
+select
+  a.trace_id,
+  $unknown_from_ns as from_ns
+from arrived as a
+where a.trace_id not in (select t.trace_id from _live.traces as t where t.last_received_ns >= $since_ns)
+union all
+select
+  t.trace_id,
+  greatest(t.first_received_ns, $oldest_ns) as from_ns
+from _live.traces as t
+where t.last_received_ns >= $since_ns
+  and (t.is_due or t.waits_since_ns < $settled_before_ns or t.first_received_ns < $oldest_ns)
+  and (t.rests_until_ns <= $now_ns or t.made_ns > $now_ns);
+
+create temp table replaced as
+select t.trace_id
+from touched as t
+union
+select t.trace_id
+from _live.traces as t
+where t.last_received_ns < $since_ns;

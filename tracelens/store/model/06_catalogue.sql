@@ -1,0 +1,34 @@
+-- What the store's catalogue tells once and for all: relations of scopes and query shapes, whatever the window.
+--
+-- shape_tables    which tables a query shape touches: a pass joins them, it never parses
+-- paging_shapes   shapes that read the page after a key: they filter by a range of a column they sort by, and have a LIMIT
+
+create or replace temp table known_scopes as
+select
+  c.scope_id,
+  c.scope_name,
+  exists(
+    select 1 from orm_scopes as o
+    where matches(c.scope_name, o.pattern)
+  ) as is_orm
+from scopes as c;
+
+create or replace temp table shape_tables as
+select
+  h.query_shape_id,
+  lower(t.table_name) as table_name
+from query_shapes as h, unnest(h.tables) as t (table_name)
+group by h.query_shape_id, lower(t.table_name);
+
+create or replace temp table paging_shapes as
+select h.query_shape_id
+from query_shapes as h
+where h.has_limit
+  and len(list_filter(
+    h.filter_columns,
+    lambda f: f.operator = 'range' and (
+      len(list_filter(h.sort_columns, lambda s: s.column_name = f.column_name)) > 0
+      -- ORDER BY 1 does not name its column; then a range and nothing else must do.
+      or (len(h.sort_columns) = 0 and matches(h.query_shape, '(?i)\border\s+by\b') and len(h.filter_columns) = 1)
+    )
+  )) > 0;
