@@ -81,6 +81,7 @@ def test_a_zstd_window_beyond_8_mib_is_refused() -> None:
         ("identity", "identity"),
         ("GZIP", "gzip"),
         ("x-gzip", "gzip"),
+        ("zlib", "deflate"),
         (" deflate ", "deflate"),
         ("zstd", "zstd"),
     ],

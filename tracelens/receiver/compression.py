@@ -17,6 +17,9 @@ IDENTITY: Final = "identity"
 ENCODINGS: Final = ("gzip", "deflate", "zstd")
 """OTLP names gzip only; the Python exporter also offers deflate, the Collector zstd."""
 
+_ALIASES: Final = {"x-gzip": "gzip", "zlib": "deflate"}
+"""Names of the same streams: what HTTP calls deflate has always been zlib's, and the Collector can send that name."""
+
 # A stream gives all that it can for what it is fed: at most 1032 bytes for one in deflate, 128 KiB for 4 in zstd.
 # So these pieces become 4 MiB and 8 MiB at most, which is how far the limit can be overshot.
 _DEFLATE_PIECE_BYTES: Final = 4096
@@ -42,7 +45,7 @@ def content_encoding(header: str) -> str:
         InvalidRequestError: an encoding that is not supported, or several.
     """
     name = header.strip().lower() or IDENTITY
-    name = "gzip" if name == "x-gzip" else name
+    name = _ALIASES.get(name, name)
     if name != IDENTITY and name not in ENCODINGS:
         raise InvalidRequestError(f"unsupported Content-Encoding {header!r}: use {', '.join(ENCODINGS)} or none")
     return name
