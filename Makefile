@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs snapshots protos score collector clean
+.PHONY: help demo test lint format docs snapshots protos score collector bench-ingest bench-steps bench-analysis bench-latency clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/runtime: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("tracelens needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": set PYTHON=python3.x") if sys.version_info < (3, 11) else 0'
@@ -54,6 +54,18 @@ score: $(VENV)/development ## recall and precision over labelled recordings: mak
 
 collector: $(VENV)/development ## build the Collector that tests/collector runs; takes Go, some minutes and a gigabyte
 	@nice $(BIN)/python bench/collector/build.py
+
+bench-ingest: $(VENV)/development ## what a span costs to take in, beside the Collector and others: bench/README.md
+	$(BIN)/python bench/ingest.py --write
+
+bench-steps: $(VENV)/development ## where that time goes
+	$(BIN)/python bench/steps.py --write
+
+bench-analysis: $(VENV)/development ## the model and all passes over up to ten million spans
+	$(BIN)/python bench/analysis.py --write
+
+bench-latency: $(VENV)/development ## from a span to its event, and a cold report
+	$(BIN)/python bench/latency.py --write
 
 clean: ## remove everything that the targets made
 	rm -rf $(VENV) $(VENV)-protos build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -147,7 +147,17 @@ def summary(readings: Sequence[tuple[str, Reading]]) -> str:
         ]
         for name, reading in readings
     ]
-    heads = ["tool", "spans", "memory limit", "wall s", "CPU s", "CPU µs per span", "peak MiB", "findings", "planted found"]
+    heads = [
+        "tool",
+        "spans",
+        "memory limit",
+        "wall s",
+        "CPU s",
+        "CPU µs per span",
+        "peak MiB",
+        "findings",
+        "planted found",
+    ]
     return f"{machine()}.\n\n{table(heads, rows)}"
 
 

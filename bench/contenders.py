@@ -10,7 +10,6 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import duckdb
@@ -20,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PERF_SENTINEL_VERSION: Final = "0.34.0"
 PHOENIX_VERSION: Final = "20.26.1"
@@ -98,8 +98,8 @@ class Tracelens:
         config = folder / "tracelens.toml"
         config.write_text("" if self.analyses else WITHOUT_ANALYSIS)
         ports = [word for option in ("--grpc", "--http", "--ui") for word in (option, "127.0.0.1:0")]
-        command = [sys.executable, "-m", "tracelens", "serve", "--db", folder / "store.duckdb", "--config", config]
-        server = Server.start([*command, *ports], folder)
+        own = ["--db", str(folder / "store.duckdb"), "--config", str(config)]
+        server = Server.start([sys.executable, "-m", "tracelens", "serve", *own, *ports], folder)
         grpc = server.wait_for("OTLP/gRPC").split()[-1]
         http = server.wait_for("OTLP/HTTP").split()[-1].removeprefix("http://")
         server.wait_for("store ")
@@ -213,7 +213,7 @@ class PerfSentinel:
 
     def settle(self, running: Running, sent: int) -> Kept | None:  # noqa: ARG002
         running.server.rest()
-        with urllib.request.urlopen(f"http://{running.http}/metrics", timeout=30) as page:  # noqa: S310  (its own)
+        with urllib.request.urlopen(f"http://{running.http}/metrics", timeout=30) as page:
             text = page.read().decode()
         counted = re.findall(r"^perf_sentinel_otlp_spans_received_total(?:{[^}]*})? ([0-9.e+]+)$", text, re.MULTILINE)
         return Kept(round(sum(map(float, counted))))

@@ -64,11 +64,11 @@ class Filled:
     planted: Counter[tuple[str, str]]
 
 
-def fill(path: Path, spans: int, seed: int = 1) -> Filled:
-    """Make a store with so many spans, some more or less."""
-    copies = max(1, round(spans / BLOCK_SPANS))
+def fill(path: Path, spans: int, *, seed: int = 1, block_spans: int = BLOCK_SPANS) -> Filled:
+    """Make a store with so many spans, some more or less, in copies of a block."""
+    copies = max(1, round(spans / block_spans))
     mix = PlantedMix(seed, START_NS)
-    requests = [Request(Signal.TRACES, body) for body in mix.requests(min(spans, BLOCK_SPANS))]
+    requests = [Request(Signal.TRACES, body) for body in mix.requests(min(spans, block_spans))]
     store = Store(path)
     try:
         store_requests(store, requests, _refuse)

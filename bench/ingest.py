@@ -3,11 +3,11 @@
     python bench/ingest.py --spans 1000000 --write
     python bench/ingest.py --spans 100000 --only collector
 
-Every receiver gets the same kind of load from a process of its own (load.py): distinct requests of 512 spans. CPU time is
-the kernel's account of the receiver's processes from the first request to their end, so that it holds what storing in
-the background and stopping cost; what is done once, such as loading a library, some requests before have caused. Beside
-each receiver the bare parse of the same requests is measured, before and
-after: machines are shared and their cores change pace, so compare ratios, not seconds.
+Every receiver gets the same kind of load from a process of its own (load.py): distinct requests of 512 spans. CPU time
+is the kernel's account of the receiver's processes from the first request to their end, so that it holds what storing
+in the background and stopping cost; what is done once, such as loading a library, some requests before have caused.
+Beside each receiver the bare parse of the same requests is measured, before and after: machines are shared and their
+cores change pace, so compare ratios, not seconds.
 
 `--write` puts the table into bench/README.md. What is not installed is left out, with a line that says how to get it.
 """
@@ -24,7 +24,7 @@ import time
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from contenders import Collector, Contender, Kept, PerfSentinel, Phoenix, Tracelens
 from load import Outcome
@@ -112,8 +112,18 @@ def cases() -> list[Case]:
     ]
 
 
-def measure(case: Case, spans: int, senders: int) -> Measurement:
-    """Run one case in a folder of its own, which is gone afterwards."""
+def measure(
+    case: Case, spans: int, senders: int, *, warming_spans: int = _WARMING_SPANS, warming_s: float = _WARMING_S
+) -> Measurement:
+    """Run one case in a folder of its own, which is gone afterwards.
+
+    Args:
+        case: what is measured.
+        spans: how many are sent, less where the receiver is slow.
+        senders: connections.
+        warming_spans: how many are sent before, for what a receiver does once.
+        warming_s: how long it is given for them.
+    """
     spans = min(spans, case.contender.most_spans)
     with tempfile.TemporaryDirectory(prefix="tracelens-bench-") as name:
         folder = Path(name)
@@ -121,9 +131,12 @@ def measure(case: Case, spans: int, senders: int) -> Measurement:
         address = running.grpc if case.protocol == "grpc" else running.http
         try:
             to = f"{case.protocol}://{address}"
-            with Loader(to, _WARMING_SPANS, senders, seed=2) as warming, Loader(to, spans, senders, case.rate) as loader:
+            with (
+                Loader(to, warming_spans, senders, seed=2) as warming,
+                Loader(to, spans, senders, case.rate) as loader,
+            ):
                 first = warming.run()
-                time.sleep(_WARMING_S)
+                time.sleep(warming_s)
                 before_s = running.server.cpu_s()
                 outcome = loader.run()
             kept = case.contender.settle(running, first.spans + outcome.spans)
@@ -149,7 +162,7 @@ class Loader:
             text=True,
         )
 
-    def __enter__(self) -> Loader:
+    def __enter__(self) -> Self:
         assert self._process.stdout is not None  # noqa: S101  (asked for above)
         self._process.stdout.readline()
         return self
@@ -188,7 +201,7 @@ def summary(found: list[Measurement]) -> str:
     """Return the tables."""
     parses = sorted(value for entry in found for value in entry.parse_us)
     middle = parses[len(parses) // 2]
-    rows = [["bare protobuf parse", number(middle, 2), "1.0", "–", "–", "–", "–", "–", "–", "–"]]
+    rows = [["bare protobuf parse", number(middle, 2), "1.0", "-", "-", "-", "-", "-", "-", "-"]]
     rows += [
         [
             entry.case.name,
@@ -205,7 +218,7 @@ def summary(found: list[Measurement]) -> str:
         for entry in found
     ]
     heads = [
-        "receiver", "CPU µs per span", "× bare parse", "spans/s", "p50 ms", "p99 ms", "bytes per span on disk",
+        "receiver", "CPU µs per span", "ratio to the parse", "spans/s", "p50 ms", "p99 ms", "bytes per span on disk",
         "peak MiB", "acknowledged", "read back",
     ]  # fmt: skip
     kinds = {entry.case.contender.name: entry.case.contender for entry in found}

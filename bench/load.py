@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _TEMPLATES: Final = 64
-"""Requests that are made from nothing: 32,768 spans, some seconds. All others are these with other ids and numbers."""
+"""32,768 spans, which take some seconds."""
 
 _TIMEOUT_S: Final = 60.0
 _RETRY_S: Final = 0.1
@@ -50,12 +50,14 @@ class Load:
 
     Attributes:
         spans: how many to send: whole requests.
+        templates: requests that are made from nothing; all others are these with other ids, times and numbers.
         span_id_xor: all their ids combined by exclusive or, which what was stored must give too.
     """
 
     spans: int
     seed: int = 1
     end_ns: int = field(default_factory=time.time_ns)
+    templates: int = _TEMPLATES
     span_id_xor: int = 0
     requests: int = field(init=False)
 
@@ -68,7 +70,7 @@ class Load:
         rng = random.Random(self.seed)
         start_ns = self.end_ns - int(self.spans / _SPAN_RATE * 1e9)
         mix = Mix(self.seed, start_ns)
-        count = min(_TEMPLATES, self.requests)
+        count = min(self.templates, self.requests)
         templates = [Template(body) for body in islice(mix.requests(HEALTHY), count)]
         for first in range(0, self.requests, count):
             shift_ns = int(first * SPANS_PER_REQUEST / _SPAN_RATE * 1e9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import signal
 import socket
 import subprocess
@@ -23,6 +24,9 @@ CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") 
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _LIMIT_S: Final = 120.0
+_LONGEST_S: Final = 3600.0
+_POLL_S: Final = 0.005
+_PEAK: Final = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +126,31 @@ class Server:
 
 
 def cost_of(process: subprocess.Popen[Any]) -> Cost:
-    """Wait for a process to end and return what it used; SIGKILL ends one that does not."""
-    watchdog = threading.Timer(_LIMIT_S * 30, process.kill)
-    watchdog.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    watchdog.cancel()
+    """Wait for a process to end and return what it used; SIGKILL ends one that does not.
+
+    Its largest size is asked of the running process: the kernel's account at the end would begin with the size of the
+    process that started it.
+    """
+    end = time.monotonic() + _LONGEST_S
+    peak_bytes = 0
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        peak_bytes = max(peak_bytes, _peak_bytes(process.pid))
+        if time.monotonic() > end:
+            process.kill()
+        time.sleep(_POLL_S)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, process.returncode)
+    return Cost(usage.ru_utime + usage.ru_stime, peak_bytes, process.returncode)
+
+
+def _peak_bytes(pid: int) -> int:
+    """Return the largest resident size of a process so far, 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        found = _PEAK.search(Path(f"/proc/{pid}/status").read_text())
+        return int(found[1]) * 1024 if found else 0
+    return 0
 
 
 def _tree(pid: int) -> list[int]:
@@ -176,7 +198,7 @@ def machine() -> str:
     commit = _git("rev-parse", "--short", "HEAD") + (" with changes" if _git("status", "--porcelain") else "")
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"{os.cpu_count()} × {model.split(':', 1)[1].strip()}, {memory:.0f} GiB, Linux {platform.release()}, "
+        f"{os.cpu_count()} x {model.split(':', 1)[1].strip()}, {memory:.0f} GiB, Linux {platform.release()}, "
         f"Python {platform.python_version()}; {time.strftime('%Y-%m-%d %H:%M')}, commit {commit}; "
         f"load average at the end {load}"
     )

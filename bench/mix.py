@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SPANS_PER_REQUEST: Final = 512
 """What the SDKs' batch processors send at once."""
 
+MS: Final = 1_000_000
+
 _TRACES_PER_SECOND: Final = 1_000
 _BETWEEN_SPANS_NS: Final = 40_000
 

@@ -3,8 +3,8 @@
     python bench/steps.py --spans 500000
 
 The steps of `tracelens serve` run one after the other in this process, in groups and transactions as large as a busy
-server's, on the load of load.py. Each step is charged with the CPU time of the whole process, DuckDB's threads included,
-less that of the steps within it. Transport is measured beside it: the gRPC receiver alone, answering at once.
+server's, on the load of load.py. Each step is charged with the CPU time of the whole process, DuckDB's threads
+included, less that of the steps within it. Transport is measured beside it: the gRPC receiver alone, answering at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import wraps
@@ -27,14 +27,13 @@ from ingest import Loader
 from load import Load, parse_all
 from measured import machine
 from mix import SPANS_PER_REQUEST
-from tables import number, table
+from tables import number, table, write_section
 
 from tracelens import journal as journal_module
 from tracelens.ingest import decoding
 from tracelens.ingest.storing import store_batch
 from tracelens.journal import Journal
 from tracelens.otlp import decode
-from tracelens.otlp.metrics import RefusedPoints
 from tracelens.otlp.requests import Request
 from tracelens.otlp.signals import Signal
 from tracelens.receiver.grpc import GrpcReceiver
@@ -44,6 +43,8 @@ from tracelens.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from tracelens.otlp.metrics import RefusedPoints
 
 _GROUP_REQUESTS: Final = 20
 """Some 4 MB: what a busy receiver decodes and synchronises at once."""
@@ -55,7 +56,7 @@ class Steps:
     """CPU time by step, each without the steps within it."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self._open = ["other"]
         self._since = time.process_time()
 
@@ -151,10 +152,12 @@ def instrument(steps: Steps) -> None:
 def run(bodies: Sequence[bytes], folder: Path, steps: Steps, group_requests: int, transaction_spans: int) -> None:
     """Take the requests in, as the server does."""
     path = folder / "store.duckdb"
-    store = Store(path)
+    with steps.step("store: open"):
+        store = Store(path)
     store._writer = ChargedConnection(store._writer, steps)  # type: ignore[assignment]  # noqa: SLF001
     journal = Journal(folder / "journal")
     groups: list[decoding.DecodedGroup] = []
+    spans = 0
     for first in range(0, len(bodies), group_requests):
         group = bodies[first : first + group_requests]
         with steps.step("intake: digests"):
@@ -162,14 +165,16 @@ def run(bodies: Sequence[bytes], folder: Path, steps: Steps, group_requests: int
                 xxhash.xxh3_128_digest(body)
         with steps.step("decode: the rest"):
             groups.append(decoding.decode_group([Request(Signal.TRACES, body) for body in group]).group)
+            spans += groups[-1].spans
         sequence = journal.append(group)
         is_last = first + group_requests >= len(bodies)
-        if is_last or sum(entry.spans for entry in groups) >= transaction_spans:
+        if is_last or spans >= transaction_spans:
             with steps.step("write: join the groups"):
                 traces = pa.Table.from_batches([entry.traces for entry in groups]).combine_chunks().to_batches()[0]
             with steps.step("normalise: the rest"):
                 store_batch(store, decoding.DecodedGroup(traces), time.time_ns(), sequence, _no_defect)
             groups.clear()
+            spans = 0
             with steps.step("write: let go of memory"):
                 del traces
     with steps.step("store: checkpoint and close"):
@@ -177,16 +182,16 @@ def run(bodies: Sequence[bytes], folder: Path, steps: Steps, group_requests: int
     journal.close()
 
 
-def _no_defect(number: int, error: Exception) -> None:
+def _no_defect(_number: int, error: Exception) -> None:
     raise error
 
 
 class InstantIntake:
     """Answers at once."""
 
-    def submit(self, _body: bytes) -> Future[RefusedPoints]:
-        answer: Future[RefusedPoints] = Future()
-        answer.set_result(RefusedPoints())
+    def submit(self, body: bytes) -> Future[RefusedPoints | None]:  # noqa: ARG002
+        answer: Future[RefusedPoints | None] = Future()
+        answer.set_result(None)
         return answer
 
     submit_metrics = submit
@@ -246,10 +251,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--group", type=int, default=_GROUP_REQUESTS, help="requests that are decoded at once")
     parser.add_argument("--transaction", type=int, default=_TRANSACTION_SPANS, help="spans that are stored at once")
+    parser.add_argument("--write", action="store_true", help="into bench/README.md")
     arguments = parser.parse_args()
     bodies = list(Load(arguments.spans, arguments.seed).bodies())
     spans = len(bodies) * SPANS_PER_REQUEST
     parses = [parse_all(bodies).parse_us]
+    with tempfile.TemporaryDirectory(prefix="tracelens-bench-") as folder:  # what is loaded and parsed only once
+        run(bodies[:_GROUP_REQUESTS], Path(folder), Steps(), arguments.group, arguments.transaction)
     steps = Steps()
     instrument(steps)
     with tempfile.TemporaryDirectory(prefix="tracelens-bench-") as folder:
@@ -264,9 +272,13 @@ def main() -> int:
     total_us += costs["transport: gRPC"]
     rows = [[name, number(cost, 2), number(cost / parse_us, 1)] for name, cost in sorted(costs.items(), key=_falling)]
     rows.append(["all", number(total_us, 2), number(total_us / parse_us, 1)])
-    print(f"{machine()}; {spans:,} spans; bare parse {parses[0]:.2f} and {parses[1]:.2f} µs\n")
-    print(table(["step", "CPU µs per span", "× bare parse"], rows))
-    print(disk)
+    text = (
+        f"{machine()}; {spans:,} spans; bare parse {parses[0]:.2f} and {parses[1]:.2f} µs.\n\n"
+        f"{table(['step', 'CPU µs per span', 'ratio to the parse'], rows)}\n{disk}"
+    )
+    print(text)
+    if arguments.write:
+        write_section("steps", text)
     return 0
 
 

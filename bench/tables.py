@@ -15,14 +15,14 @@ README: Final = Path(__file__).with_name("README.md")
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table; numbers, and what says that there is none, are aligned to the right."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(heads)
-    is_number = [all(re.fullmatch(r"[0-9.,–-]*", text) for text in column) for column in columns]
+    is_number = [all(re.fullmatch(r"[0-9.,-]*", text) for text in column) for column in columns]
     rule = ["--:" if right else ":--" for right in is_number]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, rule, *rows))
 
 
 def number(value: float | None, digits: int = 0) -> str:
     """Return a number as a cell."""
-    return "–" if value is None else f"{value:,.{digits}f}"
+    return "-" if value is None else f"{value:,.{digits}f}"
 
 
 def write_section(name: str, text: str, readme: Path = README) -> None:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf.proto import parse_length_prefixed
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 import tracelens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
+
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     from tracelens.findings import Finding, Report
 
@@ -133,7 +134,7 @@ def attribute(span: Span, *names: str) -> Any:
     return None
 
 
-def set_attributes(span: Span, **values: str | int | bool) -> None:
+def set_attributes(span: Span, **values: str | int) -> None:
     """Set attributes, whose names are given with `__` for each dot."""
     for name, value in values.items():
         key = name.replace("__", ".")
@@ -142,14 +143,7 @@ def set_attributes(span: Span, **values: str | int | bool) -> None:
         span.attributes.append(KeyValue(key=key, value=_any_value(value)))
 
 
-def evidence(findings: Iterable[Finding], *names: str) -> list[tuple[Any, ...]]:
-    """Return pass, subject and these facts of each finding, in the order of the findings."""
-    return [
-        (found.pass_name, found.subject, *(dict(found.evidence)[name] for name in names)) for found in findings
-    ]
-
-
-def _any_value(value: str | int | bool) -> AnyValue:
+def _any_value(value: str | int) -> AnyValue:
     if isinstance(value, bool):
         return AnyValue(bool_value=value)
     return AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value)
@@ -157,14 +151,16 @@ def _any_value(value: str | int | bool) -> AnyValue:
 
 def _rename(span: Span, number: int) -> None:
     if number:
-        for owner in (span, *span.links):
-            owner.trace_id = _other_id(owner.trace_id, number)
-            owner.span_id = _other_id(owner.span_id, number)
+        span.trace_id = _other_id(span.trace_id, number)
+        span.span_id = _other_id(span.span_id, number)
         span.parent_span_id = _other_id(span.parent_span_id, number)
+        for link in span.links:
+            link.trace_id = _other_id(link.trace_id, number)
+            link.span_id = _other_id(link.span_id, number)
 
 
 def _other_id(identity: bytes, number: int) -> bytes:
-    return identity and hashlib.blake2b(identity + bytes([number]), digest_size=len(identity)).digest()
+    return identity and hashlib.blake2b(identity + number.to_bytes(2), digest_size=len(identity)).digest()
 
 
 def _duration(span: Span) -> int:

@@ -312,6 +312,18 @@ def test_query_logging_is_judged_service_by_service(seen: Seen) -> None:
     assert seen.item("query_logging", HEALTHY, TEXTLESS) == ("fail", why)
 
 
+POOLING = healthy()
+CHECKOUT = {"db.system.name": "postgresql"}
+POOLED = scene(
+    *POOLING, *(made(CLIENT, CHECKOUT, below=entry, duration_ms=0.1, name="pg-pool.connect") for entry in POOLING[:20])
+)
+
+
+def test_a_pool_that_opens_nothing(seen: Seen) -> None:
+    why = "connections opened for 20 requests: 0; and none waited long for one"
+    assert seen.item("connection_pooling", POOLED) == ("pass", why)
+
+
 KEYSET = "select id from orders where id > $1 order by id limit $2"
 OFFSET = "select id from orders order by id limit 20 offset 40"
 DEPTH = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +25,7 @@ HOST = {"host.name": "db-1"}
 INTERVAL_S = 10
 CPUS = 2
 
-Shares = "Sequence[tuple[float, float]]"
+Shares: TypeAlias = "Sequence[tuple[float, float]]"
 """Of each interval: user and system time as shares of the whole host; the rest is idle and waiting for disks."""
 
 

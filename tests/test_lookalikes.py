@@ -7,12 +7,14 @@
  3. Masked parameters: "masked literals", "repeated, masked literals", and no span in two findings of this kind.
  4. Time: "clock of milliseconds", the other host's clock ahead and behind; ticks of caches in `test_call_patterns.py`.
  5. Count alone is not harm: severities below; "answered from memory".
- 6. Batches: "insertmanyvalues", "executemany", both pipelines; batches of one span each in `test_doubled_instrumentation.py`.
+ 6. Batches: "insertmanyvalues", "executemany", both pipelines; a batch of one span a query in
+    `test_doubled_instrumentation.py`.
  7. What was put right stays silent: "data loader"; loops over pages, long polling, retries, health checks, workers and
     imports are the hard controls of `test_stacks.py`, and of `test_call_patterns.py` where nobody recorded them.
  8. Truncated text: "repeated, truncated".
  9. Service boundaries: "another service", in two languages.
-10. Background work: "worker", "worker behind a link", "mail by a worker"; ASGI background tasks in `test_call_patterns.py`.
+10. Background work: "worker", "worker behind a link", "mail by a worker"; background tasks of an ASGI server in
+    `test_call_patterns.py`.
 11. Sampling: `test_sampling.py`.
 12. Folded spans: every situation that says so.
 """
@@ -69,7 +71,7 @@ EXPECTED: Final[dict[str, tuple[int, list[Told]]]] = {
     "resolvers": (78, [(N1, "certain", "warning", 25)]),
     "interleaved": (123, [(N1, "likely", "info", 20), (N1, "likely", "info", 20)]),
     "nested": (124, [(N1, "certain", "warning", 31), (N1, "certain", "info", 10)]),
-    "nested, folded": (12, [(N1, "likely", "critical", 40)]),
+    "nested, folded": (13, [(N1, "likely", "critical", 40)]),
     "folded by name": (6, [(N1, "likely", "warning", 50)]),
     "folded by an agent": (6, [(N1, "likely", "warning", 50)]),
     "folded but for an outlier": (18, [(N1, "likely", "warning", 30)]),
@@ -81,6 +83,7 @@ EXPECTED: Final[dict[str, tuple[int, list[Told]]]] = {
     "folded pages": (3, []),
     "folded retries": (0, []),
     "folded pipeline": (0, []),
+    "folded waiting": (6, []),
 }
 
 
@@ -103,9 +106,7 @@ def test_every_situation_is_judged() -> None:
 
 @pytest.mark.parametrize("situation", EXPECTED)
 def test_calls_and_findings_are_what_the_code_did(situation: str) -> None:
-    calls = sum(
-        entry.db_calls for entry in report().coverage if entry.service_name.partition("/")[0] == situation
-    )
+    calls = sum(entry.db_calls for entry in report().coverage if entry.service_name.partition("/")[0] == situation)
     told = [
         (found.pass_name, found.confidence, found.severity, facts(found).get("repeats", facts(found).get("writes")))
         for found in findings(situation)

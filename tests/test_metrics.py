@@ -270,7 +270,7 @@ def exporter(transport: str, port: int) -> MetricExporter:
 
 
 MINUTE = 60
-BUSY = [(MINUTE * number, 0.95, {}) for number in range(6)]
+BUSY: list[tuple[float, float, dict[str, Any]]] = [(MINUTE * number, 0.95, {}) for number in range(6)]
 
 
 def database_finding(
@@ -295,7 +295,7 @@ def identified_by(
     resource: dict[str, Any], *, spans: Sequence[Span] = (), hosts: tuple[str, ...] = ()
 ) -> tuple[Any, str] | None:
     found = database_finding(gauge("system.cpu.utilization", BUSY), resource=resource, spans=spans, hosts=hosts)
-    return found and (dict(found.evidence)["identified_by"], found.confidence)
+    return (dict(found.evidence)["identified_by"], found.confidence) if found else None
 
 
 def query(number: int, address: str, text: str = "SELECT 1 FROM orders", *, milliseconds: int = 10) -> list[Span]:
@@ -392,7 +392,14 @@ class TestSaturation:
             *query(95, "n1", "SELECT 4 FROM b", milliseconds=10),
             *query(99, "elsewhere", "SELECT 5 FROM c", milliseconds=9000),
         ]
-        samples = [(0, 0.5, {}), (60, 0.6, {}), (120, 0.9, {}), (180, 1.0, {}), (240, 0.95, {}), (300, 0.3, {})]
+        samples: list[tuple[float, float, dict[str, Any]]] = [
+            (0, 0.5, {}),
+            (60, 0.6, {}),
+            (120, 0.9, {}),
+            (180, 1.0, {}),
+            (240, 0.95, {}),
+            (300, 0.3, {}),
+        ]
         found = database_finding(gauge("system.cpu.utilization", samples), resource={"host.name": "n1"}, spans=spans)
         assert found is not None
         assert found.evidence == (
@@ -407,9 +414,9 @@ class TestSaturation:
             ("db_system", "postgresql"),
             ("services", ("orders",)),
             ("top_queries", ("SELECT ? FROM orders", "SELECT ? FROM users WHERE id = ?", "SELECT ? FROM a")),
-            ("top_queries_ms", (900.0, 700.0, 20.0)),
+            ("query_totals_ms", (900.0, 700.0, 20.0)),
         )
-        assert (found.severity, found.confidence, found.endpoint) == ("critical", "certain", "")
+        assert (found.severity, found.confidence, found.endpoint) == ("critical", "certain", "n1")
         assert found.message == "CPU of n1 was over the limit for 180 s: 95 % on average, 100 % at most"
         # Requests of the time over the limit, the one that used the database most in front.
         assert found.occurrences == Occurrences(requests=4, spans=4)
@@ -479,7 +486,7 @@ class TestPools:
     def test_requests_that_wait(self, metrics: Sequence[Metric]) -> None:
         found = pool_finding(*metrics)
         assert found is not None
-        assert (found.severity, found.service_name, found.subject) == ("warning", "shop", "orders")
+        assert (found.severity, found.service_name, found.endpoint) == ("warning", "shop", "orders")
         assert found.message == "up to 7 requests waited for a connection at once, while 10 of 10 were in use"
         evidence = dict(found.evidence)
         assert [evidence[name] for name in ("pending", "pool_used", "pool_max", "concurrency", "seen_as")] == [

@@ -29,8 +29,8 @@ def test_a_label_puts_each_pass_into_one_list_only(entry: dict[str, Any]) -> Non
     assert bool(entry["expected"]) <= (entry["variant"] == "bad")
 
 
-# The stacks do not show the size of a body: this pair is of another application, see sample_traces/README.md.
-ELSEWHERE = {"uncompressed_response"}
+# The stacks show neither the size of a body nor metrics: these pairs are of others, see sample_traces/README.md.
+ELSEWHERE = {"db_cpu", "uncompressed_response"}
 OF_STACKS = [path for path in sorted(SAMPLES.glob("*/bad.otlp.pb.gz")) if path.parent.name not in ELSEWHERE]
 
 

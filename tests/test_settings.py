@@ -82,7 +82,7 @@ def test_the_default_file_is_read_where_it_is(tmp_path: Path, monkeypatch: pytes
     assert load_settings(None) == Settings(store=StoreSettings(flush_rows=7))
 
 
-SECTIONS = "escalation, forward, notifiers, objectives, passes, receiver, store, thresholds, waivers"
+SECTIONS = "databases, escalation, forward, notifiers, objectives, passes, receiver, store, thresholds, waivers"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,11 @@ SECTIONS = "escalation, forward, notifiers, objectives, passes, receiver, store,
         (
             "[store]\nmemory = '2GiB'",
             "unknown setting store.memory; known are flush_interval_s, flush_rows, keep_s, max_size, memory_limit",
+        ),
+        ("[databases]\nhosts = 'db-1'", "databases.hosts must be a list of texts"),
+        (
+            "[databases]\nhosts = ['db-(']",
+            "databases.hosts 'db-(' must be a regular expression: missing ), unterminated subpattern at position 3",
         ),
         ("store = 5", "store must be a table: write [store]"),
         ("[stores]", f"unknown section [stores]; known are {SECTIONS}"),

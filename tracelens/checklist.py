@@ -107,10 +107,10 @@ def _summed(facts: Sequence[Facts]) -> Facts:
     whole: dict[str, Any] = defaultdict(int)
     for row in facts:
         for column, value in row.items():
-            if value is None or isinstance(value, (str, list)):
+            if isinstance(value, (str, list)):
                 continue
             is_maximum = column.startswith(("slowest_", "deepest_"))
-            whole[column] = max(whole[column], value) if is_maximum else whole[column] + value
+            whole[column] = max(whole[column], value or 0) if is_maximum else whole[column] + (value or 0)
     return whole
 
 

@@ -38,7 +38,7 @@ class Exemplars:
 
     def ancestry(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the exemplar's first offender and the spans above it, nearest first; see `ancestry.sql`."""
-        return self._reader.rows(read_sql("analysis/ancestry.sql"), _offender(row))
+        return self._asked("ancestry", row, _offender(row))
 
     def advice(
         self,
@@ -75,21 +75,25 @@ class Exemplars:
             )
         )
 
+    def _asked(self, question: str, row: dict[str, Any], parameters: dict[str, object]) -> list[dict[str, Any]]:
+        """Return the answer of a file of `analysis/` about a row's exemplar; nothing where it has none."""
+        return self._reader.rows(read_sql(f"analysis/{question}.sql"), parameters) if row["trace_id"] else []
+
     def _call(self, row: dict[str, Any]) -> dict[str, Any]:
-        found = self._reader.rows(read_sql("analysis/shape_facts.sql"), _offender(row))
+        found = self._asked("shape_facts", row, _offender(row))
         return found[0] if found else {}
 
     def _request_scopes(self, row: dict[str, Any]) -> list[str]:
-        found = self._reader.rows(read_sql("analysis/request_scopes.sql"), {"trace_id": row["trace_id"]})
+        found = self._asked("request_scopes", row, {"trace_id": row["trace_id"]})
         return [scope["scope_name"] for scope in found]
 
     def _source_table(self, row: dict[str, Any]) -> str | None:
-        found = self._reader.rows(read_sql("analysis/source_table.sql"), _request(row) | {"shape": row["subject"]})
-        table: str | None = found[0]["table_name"]
+        found = self._asked("source_table", row, _request(row) | {"shape": row["subject"]})
+        table: str | None = found[0]["table_name"] if found else None
         return table
 
     def _sdk_language(self, row: dict[str, Any]) -> str | None:
-        found = self._reader.rows(read_sql("analysis/sdk_language.sql"), _request(row))
+        found = self._asked("sdk_language", row, _request(row))
         language: str | None = found[0]["sdk_language"] if found else None
         return language
 

@@ -222,7 +222,7 @@ def _refusal(scope: AsgiScope, *, is_local: bool) -> Answer | None:
 
 
 def _asked(body: bytes, own: Settings) -> tuple[Scope, Settings]:
-    """Return what to analyse, and the server's settings with the request's own in the place of those that a request brings.
+    """Return what to analyse, and the server's settings with those of the request in their place.
 
     Raises:
         UsageError: the request is not understood.
@@ -231,7 +231,8 @@ def _asked(body: bytes, own: Settings) -> tuple[Scope, Settings]:
         request = json.loads(body)
         entries = request["scope"]
         scope = Scope(**(entries | {"pass_names": tuple(entries.get("pass_names", ()))}))
-        sections = {name: request["settings"][name] for name in ("thresholds", "objectives", "databases")}
+        sections = {name: request["settings"][name] for name in ("thresholds", "objectives")}
+        sections["databases"] = request["settings"].get("databases", {})
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"/api/report: not understood: {error}") from error
     asked = parse_settings(sections, source="/api/report", folder=Path())

@@ -58,6 +58,12 @@ def p95(seconds: float, *, requests: int = 25, **other: Any) -> Finding:
     return replace(finding("p95_breach", **other), evidence=measured)
 
 
+def db_cpu(percent: float, *, mean: float, endpoint: str = "pg-1", **other: Any) -> Finding:
+    measured = {"host": endpoint, "cpu_percent": percent, "mean_percent": mean, "samples": 5}
+    known = {"source": "system.cpu.time", "services": ("orders",)}
+    return finding("db_cpu", service="postgres", endpoint=endpoint, **measured, **known, **other)
+
+
 def n_plus_one(severity: str = "critical", **other: Any) -> Finding:
     return finding("n_plus_one", severity=severity, avoidable_ms=100.0, **other)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from breaches import START_NS, Judge, finding, n_plus_one, p95, slow_query
+from breaches import START_NS, Judge, db_cpu, finding, n_plus_one, p95, slow_query
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,6 +149,23 @@ def test_a_slow_query_within_its_limit_is_a_finding_like_others(tmp_path: Path) 
     assert judge.at(0, slow_query(0.7, severity="warning")) == [("finding", "first")]
     strict = Judge(tmp_path)
     assert strict.at(0, slow_query(0.7, severity="critical")) == NOTHING
+
+
+def test_a_database_host_is_judged_by_what_lasts_and_joins_the_events_of_its_services(tmp_path: Path) -> None:
+    judge = Judge(tmp_path, resolve_after_s=0, rules=[{"rule": "db_cpu", "endpoint": "spare", "limit": 95}])
+    assert judge.at(0, db_cpu(79, mean=85)) == NOTHING
+    assert judge.at(1, db_cpu(91, mean=85), p95(3)) == [("db_cpu", "first"), ("p95_breach", "first")]
+    host, endpoint = [event["data"] for event in judge.events]
+    assert (host["value"], host["threshold"], host["unit"]) == (85, 80, "%")
+    assert host["action"] == "Scale up the database or add read replicas"
+    known = {"host": "pg-1", "cpu": 0.91, "source": "system.cpu.time"}
+    assert (host["database"], endpoint["database"]) == (known, known)
+    assert judge.at(2, db_cpu(75, mean=85), p95(3)) == NOTHING, "near its limit"
+    assert judge.at(3, db_cpu(70, mean=85), p95(3)) == [("db_cpu", "resolved")]
+    assert judge.at(4, p95(3, service="users"), db_cpu(91, mean=85))[0] == ("p95_breach", "first")
+    (users,) = [event["data"] for event in judge.events if event["data"]["service_name"] == "users"]
+    assert users["database"] is None, "another service's host"
+    assert judge.at(5, db_cpu(96, mean=94, endpoint="spare")) != [("db_cpu", "first")]
 
 
 def test_quiet_hours_put_off_and_hide_nothing(tmp_path: Path) -> None:

@@ -227,7 +227,8 @@ limit(resource.RLIM_INFINITY)
 assert store.append([waiting], applied_sequence=2) == AppendResult(stored=100, duplicates=50)
 assert store.append([waiting], applied_sequence=2) == AppendResult(stored=0, duplicates=150)
 found = content(store)
-assert [len(rows) for rows in found.values()] == [200, 400, 200, 2, 1, 200, 1, 0, 0, 0], {k: len(v) for k, v in found.items()}
+sizes = {name: len(rows) for name, rows in found.items()}
+assert list(sizes.values()) == [200, 400, 200, 2, 1, 200, 1, 0, 0, 0], sizes
 assert len({row[0] for row in found["query_texts"]}) == 200
 store.close()
 again = Store(path)

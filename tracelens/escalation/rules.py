@@ -99,6 +99,9 @@ class Rules:
         slow_query = thresholds.setdefault("slow_query", {})
         slow_query["critical_ms"] = slow_ms
         slow_query["slow_ms"] = min(slow_ms, slow_query.get("slow_ms", _SLOW_MS))
+        # A host is saturated by every sample of a stretch of time, so here the pass has to know the limit itself.
+        db_cpu = thresholds.setdefault("db_cpu", {})
+        db_cpu["limit_percent"] = min([escalation.db_cpu_percent, *self._limits("db_cpu")])
         thresholds.setdefault("p95_breach", {})["objective_ms"] = escalation.p95_s * 1000 * escalation.recover_ratio
         own = [
             Objective(service=entry.service or ".*", endpoint=entry.endpoint or ".*", p95_ms=entry.limit * 1000)
@@ -112,8 +115,10 @@ class Rules:
         return replace(self._settings, thresholds=thresholds, objectives=objectives)
 
     def _lowest(self, rule: str, general: float) -> float:
-        limits = [entry.limit for entry in self._escalation.rules if entry.rule == rule and entry.limit is not None]
-        return min([general, *limits]) * self._escalation.recover_ratio
+        return min([general, *self._limits(rule)]) * self._escalation.recover_ratio
+
+    def _limits(self, rule: str) -> list[float]:
+        return [entry.limit for entry in self._escalation.rules if entry.rule == rule and entry.limit is not None]
 
     def _observation(self, finding: Finding) -> Observation | None:
         severity = finding.severity
@@ -193,7 +198,9 @@ def _p95(_finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[float, 
 
 
 def _db_cpu(_finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[float, int]:
-    return _number(evidence["cpu_percent"]), int(_number(evidence["samples"]))
+    # Both now and on average: one sample beyond a limit that somebody raised is no saturation.
+    lasting = min(_number(evidence["cpu_percent"]), _number(evidence["mean_percent"]))
+    return lasting, int(_number(evidence["samples"]))
 
 
 def _number(value: EvidenceValue) -> float:

@@ -197,7 +197,7 @@ class LiveAnalysis:
 
     def _compose(self) -> Report:
         findings: list[Finding] = [finding for name in self._passes for finding in self._parts[name].latest]
-        needed = {UUID(finding.exemplar.trace_id) for finding in findings}
+        needed = {UUID(finding.exemplar.trace_id) for finding in findings if finding.exemplar.trace_id}
         self._exemplars.forget(set(self._exemplars.traces) - needed)
         passes = [entry for entry, _ in self._passes.values()]
         failed = sorted(self._failed | self._window.failed)

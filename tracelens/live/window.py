@@ -2,8 +2,8 @@
 
 A step makes the model anew for the traces that something was received of, and for these alone: the same scripts run as
 for a report, with the spans of these traces standing in for the store's. What they say of a trace then replaces what
-was kept of it. A trace stays whole as long as any of its spans was received within the window, then leaves it whole;
-spans that were received more than two windows ago are left out of the longest traces.
+was kept of it. A trace stays whole as long as any of its spans was received within the window, then leaves it whole,
+and begins anew if more is received of it; of the longest traces, what was received two windows ago is left out.
 """
 
 from __future__ import annotations
@@ -175,11 +175,14 @@ class LiveWindow:
                     "now_ns": bounds.now_ns,
                     "since_ns": bounds.since_ns,
                     "oldest_ns": bounds.oldest_ns,
-                    # Of a trace that nothing was known of no older span is in the window, unless nothing is known at all.
+                    # Where something is known, no older span of a trace is in the window that nothing is known of.
                     "unknown_from_ns": bounds.since_ns if self._arrivals else bounds.oldest_ns,
                     "settled_before_ns": bounds.settled_before_ns,
                 },
             )
+            if not self._arrivals:
+                window_ns = bounds.now_ns - bounds.since_ns
+                reader.run_file("live/pauses.sql", {"oldest_ns": bounds.oldest_ns, "window_ns": window_ns})
             counted = reader.rows(read_sql("live/touched_counts.sql"))[0]
             if not counted["replaced"] and self._catalogue:
                 return Changes(is_any=False)

@@ -32,8 +32,8 @@ CONTRACT_COLUMNS: Final = (
 OPTIONAL_COLUMNS: Final = {"first_seen_ns": "null::bigint", "last_seen_ns": "null::bigint", "exemplar_order": "0"}
 """What a query may return besides, after `severity`, where pass.toml lists it under `optional`; and what holds else.
 
-`first_seen_ns` and `last_seen_ns` are for rows whose times are not those of a request. Of rows with equal avoidable time
-the one with the largest `exemplar_order` is the exemplar. A row that is about no request has no trace_id.
+`first_seen_ns` and `last_seen_ns` are for rows whose times are not those of a request. Of rows with equal avoidable
+time the one with the largest `exemplar_order` is the exemplar. A row that is about no request has no trace_id.
 """
 
 PASS_FILES: Final = frozenset({"pass.toml", "query.sql", "example.json"})
@@ -150,7 +150,8 @@ def load_pass(folder: Traversable) -> Pass:
     try:
         document = tomllib.loads(source.read_text(encoding="utf-8"))
         severity = document["severity"]
-        message, *other_messages = [document["message"]] if isinstance(document["message"], str) else document["message"]
+        messages = document["message"]
+        message, *other_messages = [messages] if isinstance(messages, str) else messages
         return Pass(
             name=folder.name,
             title=document["title"],

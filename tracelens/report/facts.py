@@ -47,7 +47,9 @@ def looked_at(report: Report) -> str:
 
 
 def cost(finding: Finding) -> tuple[str, str]:
-    """Return what the finding cost and how often it was seen, as label and text."""
+    """Return what the finding cost and how often it was seen, as label and text; when, where it is about no request."""
+    if not finding.occurrences.requests and not finding.exemplar.trace_id:
+        return ("seen", window(finding.first_seen_ns, finding.last_seen_ns))
     seen = f"{counted(finding.occurrences.requests, 'request')} ({counted(finding.occurrences.spans, 'span')})"
     avoidable_ms = finding.impact.avoidable_ms
     if avoidable_ms <= 0:

@@ -51,7 +51,7 @@ used as (
 
 select
   s.service_name,
-  '' as endpoint,
+  s.host as endpoint,
   s.host as subject,
   u.trace_id,
   u.request_span_id,
@@ -72,7 +72,7 @@ select
   coalesce(s.db_system, l.db_system) as db_system,
   l.services,
   l.top_queries,
-  l.top_queries_ms
+  l.query_totals_ms
 from saturated as s
 left join database_loads as l on s.host = l.host
 left join used as u on s.host = u.host

@@ -24,5 +24,6 @@ where g.family = 'db'
   and g.is_read
   and g.calls >= $min_repeats
   and not g.is_paging
+  and not g.is_paced
   and (g.variation = 'different' or (g.variation = 'hidden' and (g.has_orm or g.source_shape is not null or g.is_folded)))
 order by avoidable_ms desc, g.trace_id asc, g.request_span_id asc, subject asc

@@ -25,5 +25,6 @@ where g.family = 'cache'
   and not reads_in_bulk(g.statement)
   and t.round_trips >= $min_repeats
   and t.pipelined_calls = 0
+  and not g.is_paced
   and (g.variation = 'hidden' or g.distinct_parameters >= $min_repeats)
 order by avoidable_ms desc, g.trace_id asc, g.request_span_id asc, subject asc

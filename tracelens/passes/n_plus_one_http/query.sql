@@ -24,6 +24,7 @@ inner join round_trips as t
 where g.family in ('http', 'rpc')
   and g.calls - t.failed_calls >= $min_repeats
   and not t.is_paging
+  and not g.is_paced
   and not is_multiplexed(g.shape)
   and not waits_by_design(g.shape)
   -- A body may name the item where the URL does not; a GET has none.

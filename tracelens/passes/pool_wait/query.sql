@@ -58,7 +58,7 @@ left join pools as p on w.service_name = p.service_name and p.place = 1
 union all
 select
   p.service_name,
-  '' as endpoint,
+  p.pool as endpoint,
   p.pool as subject,
   null as trace_id,
   null as request_span_id,

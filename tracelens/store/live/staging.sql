@@ -1,5 +1,5 @@
--- The spans of the touched traces, all that the window holds of them, and the texts of their queries. Under these names the
--- model's scripts read them instead of the store's.
+-- The spans of the touched traces, all that the window holds of them, and the texts of their queries, which another trace may
+-- have prepared. Under these names the model's scripts read them instead of the store's.
 
 create temp table spans as
 select s.*
@@ -10,4 +10,8 @@ where s.received_ns >= $from_ns;
 create temp table query_texts as
 select t.*
 from query_texts as t
-where t.query_text_id in (select s.query_text_id from spans as s);
+where t.query_text_id in (
+    select s.query_text_id from spans as s
+    union all
+    select p.query_text_id from _live.prepared_spans as p
+  );

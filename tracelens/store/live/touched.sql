@@ -6,11 +6,21 @@
 -- it rests until it is made anew: one that grows for ever must not cost its whole length each time.
 
 create temp table arrived as
-select distinct s.trace_id
+select
+  s.trace_id,
+  min(s.received_ns) as received_ns
 from spans as s
 where s.received_ns in (select unnest($received_ns::bigint[]))
   and s.received_ns >= $first_ns
-  and s.received_ns <= $last_ns;
+  and s.received_ns <= $last_ns
+group by s.trace_id;
+
+-- Those that are in the window, and would be if it had been followed all the time.
+create temp table alive as
+select t.*
+from _live.traces as t
+left join arrived as a on t.trace_id = a.trace_id
+where t.last_received_ns >= $since_ns or t.is_due or a.received_ns - t.last_received_ns <= $now_ns - $since_ns;
 
 update _live.traces
 set is_due = true
@@ -21,14 +31,18 @@ select
   a.trace_id,
   $unknown_from_ns as from_ns
 from arrived as a
-where a.trace_id not in (select t.trace_id from _live.traces as t where t.last_received_ns >= $since_ns)
+where a.trace_id not in (select t.trace_id from alive as t)
 union all
 select
   t.trace_id,
   greatest(t.first_received_ns, $oldest_ns) as from_ns
-from _live.traces as t
-where t.last_received_ns >= $since_ns
-  and (t.is_due or t.waits_since_ns < $settled_before_ns or t.first_received_ns < $oldest_ns)
+from alive as t
+where (
+    t.is_due
+    or t.trace_id in (select a.trace_id from arrived as a)
+    or t.waits_since_ns < $settled_before_ns
+    or t.first_received_ns < $oldest_ns
+  )
   and (t.rests_until_ns <= $now_ns or t.made_ns > $now_ns);
 
 create temp table replaced as
@@ -37,4 +51,4 @@ from touched as t
 union
 select t.trace_id
 from _live.traces as t
-where t.last_received_ns < $since_ns;
+where t.last_received_ns < $since_ns and not t.is_due;

@@ -5,7 +5,8 @@
 -- siblings   an ORM span beside the driver's span (same parent, shape and time, another scope): the shorter is the call
 --
 -- What a processor folded into a summary span stays folded: `times` says how many calls it stands for in its request, and its
--- interval is cut to the time that they took together. It shows the text and the parameters of one of them.
+-- interval is cut to the time that they took together; `idle_ns` is what lay between them. It shows the text and the
+-- parameters of one of them.
 
 create or replace temp table call_candidates as
 select
@@ -112,7 +113,7 @@ counted as (
     on r.trace_id = c.trace_id
       and r.parent_span_id in (c.parent_span_id, c.span_id)
       and c.family = 'db'
-      and c.start_ns <= r.start_ns
+      and r.start_ns >= c.start_ns
   group by r.trace_id, r.span_id, r.returned_rows
 )
 
@@ -215,6 +216,9 @@ select
       then c.start_ns + cast(least(c.end_ns - c.start_ns, greatest(coalesce(s.folded_ns, s.duration_ns), 0)) / q.folded as bigint)
     else c.end_ns
   end as end_ns,
+  case
+    when s.folded_spans > 1 then greatest(c.end_ns - c.start_ns - coalesce(s.folded_ns, s.duration_ns), 0) else 0
+  end as idle_ns,
   as_ms(mean_ns(s.duration_ns, s.folded_ns, s.folded_spans)) as duration_ms,
   case
     when s.folded_spans > 1 then as_ms(coalesce(s.folded_longest_ns, mean_ns(s.duration_ns, s.folded_ns, s.folded_spans)))
@@ -228,7 +232,8 @@ select
   o.scope_name as orm_scope_name,
   coalesce(n.is_orm, false) or coalesce(o.is_orm, false) or q.is_orm as is_orm,
   cast(s.weight as double) * q.folded as weight,
-  s.server_address
+  s.server_address,
+  s.resource_id
 from call_candidates as c
 inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
 inner join requests as q on c.trace_id = q.trace_id and c.request_span_id = q.request_span_id

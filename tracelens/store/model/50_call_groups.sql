@@ -6,6 +6,8 @@
 --                           for them, which shows one of them
 -- covered_ms    time in which at least one of the calls was running: overlap counts once
 -- idle_ms       time between the first and the last of them in which the request had no call open at all
+-- is_folded     a summary span stands for some of them
+-- is_paced      it says that they came with pauses in which the request did nothing else, as a loop that waits makes them
 -- source_shape  the last read before them that can give many rows and is not made as often as they are, as what else a loop
 --               does is: what a loop would iterate over
 
@@ -19,7 +21,8 @@ select
   cast(sum(c.times) as bigint) as calls,
   max(c.times) > 1 as is_folded,
   min(c.start_ns) as first_start_ns,
-  max(c.start_ns) as last_start_ns,
+  max(case when c.times > 1 then c.end_ns + c.idle_ns else c.start_ns end) as last_start_ns,
+  sum(c.idle_ns) as folded_idle_ns,
   cast(sum(case when c.parameter_hash is not null then c.times else 0 end) as bigint) as visible_calls,
   count(distinct c.parameter_hash) as distinct_parameters
 from calls as c
@@ -137,6 +140,8 @@ select
   f.query_shape_id,
   f.calls,
   f.is_folded,
+  -- As long as an impatient loop waits: 50 ms.
+  f.is_folded and f.other_calls = 0 and f.folded_idle_ns >= f.calls * 50000000 as is_paced,
   case
     when f.visible_calls < f.calls then 'hidden'
     when f.distinct_parameters * 2 > f.calls then 'different'

@@ -42,8 +42,7 @@ from (
     lower(c.server_address) as server_address,
     lower(attribute(r.attributes, 'host.name')) as caller_host
   from calls as c
-  inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id
-  inner join resources as r on s.resource_id = r.resource_id
+  inner join resources as r on c.resource_id = r.resource_id
   where c.family = 'db' and c.server_address is not null and exists (select 1 from measured_hosts)
   group by lower(c.server_address), lower(attribute(r.attributes, 'host.name'))
 ) as a;
@@ -107,7 +106,6 @@ select
 from databases as d
 inner join database_addresses as a on d.host = a.host
 inner join calls as c on lower(c.server_address) = a.server_address
-inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id
-inner join resources as r on s.resource_id = r.resource_id
+inner join resources as r on c.resource_id = r.resource_id
 where c.family = 'db'
   and coalesce(lower(attribute(r.attributes, 'host.name')), '') = coalesce(a.caller_host, '');

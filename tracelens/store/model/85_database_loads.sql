@@ -47,7 +47,7 @@ select
   c.services,
   c.db_system,
   ordered_list(r.shape, r.place) as top_queries,
-  ordered_list(round(r.total_ms, 3), r.place) as top_queries_ms
+  ordered_list(round(r.total_ms, 3), r.place) as query_totals_ms
 from callers as c
 inner join ranked as r on c.host = r.host and r.place <= 3
 group by c.host, c.services, c.db_system;
