@@ -152,6 +152,7 @@ def test_a_large_trace_rests_between_two_looks_at_it() -> None:
     live.report()
     live.receive(request_of(spans[:1]))
     live.receive(request_of(slow_request(2)))
+    live.wait(1)
     assert live.report().summary.spans == 30_002
     assert live.live.wait_s(live.now_ns) is not None
     live.wait(6)

@@ -147,7 +147,7 @@ class Rules:
 
     def _severe(self, rule: Rule, finding: Finding, severity: str) -> Observation | None:
         """Return how a finding's severity stands to the mildest that fires; a breach ends two steps below it."""
-        if rule.severity not in SEVERITIES or finding.occurrences.requests < rule.min_samples:
+        if rule.severity not in SEVERITIES or max(1, finding.occurrences.requests) < rule.min_samples:
             return None
         distance = SEVERITIES.index(severity) - SEVERITIES.index(rule.severity)
         return Observation(
