@@ -190,7 +190,7 @@ class PerfSentinel:
     """perf-sentinel's daemon: analyses traces in memory and forgets their spans."""
 
     name: str = "perf-sentinel"
-    keeps: str = "analysed in memory, findings kept"
+    keeps: str = "analysed in memory and forgotten; read back is its own count"
     acknowledges: str = "in memory"
     most_spans: int = sys.maxsize
 
@@ -212,14 +212,21 @@ class PerfSentinel:
         return running
 
     def settle(self, running: Running, sent: int) -> Kept | None:  # noqa: ARG002
+        end = time.monotonic() + _SETTLE_S
+        while _metric(running, "perf_sentinel_active_traces") and time.monotonic() < end:
+            time.sleep(1.0)
         running.server.rest()
-        with urllib.request.urlopen(f"http://{running.http}/metrics", timeout=30) as page:
-            text = page.read().decode()
-        counted = re.findall(r"^perf_sentinel_otlp_spans_received_total(?:{[^}]*})? ([0-9.e+]+)$", text, re.MULTILINE)
-        return Kept(round(sum(map(float, counted))))
+        return Kept(round(_metric(running, "perf_sentinel_otlp_spans_received_total")))
 
     def kept(self, folder: Path) -> Kept:  # noqa: ARG002
         return Kept()
+
+
+def _metric(running: Running, name: str) -> float:
+    """Return the value of a metric that a receiver tells of itself."""
+    with urllib.request.urlopen(f"http://{running.http}/metrics", timeout=30) as page:
+        text = page.read().decode()
+    return sum(map(float, re.findall(rf"^{name}(?:{{[^}}]*}})? ([0-9.e+]+)$", text, re.MULTILINE)))
 
 
 def perf_sentinel() -> Path:

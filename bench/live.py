@@ -132,8 +132,21 @@ def main() -> None:
         most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"median step: {median_s * 1e3:.0f} ms CPU, {median_s / asked.rate / STEP_S * 1e6:.1f} us a new span")
         print(f"in all {mean_s / STEP_S:.0%} of a core; {most_mb:.0f} MB")
+        one = slices(recorded(store, asked.folder), 1)
+        for _ in range(3):
+            now_ns += STEP_S * SECOND
+            rows = received(next(one), now_ns)
+            store.append([rows])
+            cpu, wall = time.process_time(), time.monotonic()
+            live.advance(now_ns + 1)
+            cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+            print(f"one new trace of {len(rows.spans)} spans: {cpu * 1e3:.0f} ms CPU, {wall * 1e3:.0f} ms")
+            time.sleep(max(0.0, STEP_S - wall))
+        while (wait_s := live.wait_s(now_ns)) is not None:
+            now_ns += int(wait_s * SECOND) + 1
+            live.advance(now_ns)
         cpu = time.process_time()
-        live.advance(now_ns + 2)
+        live.advance(now_ns + 1)
         print(f"step with nothing new: {(time.process_time() - cpu) * 1e3:.1f} ms CPU")
         if asked.compare:
             cpu, wall = time.process_time(), time.monotonic()

@@ -103,7 +103,7 @@ def test_the_cache_has_the_ttl_that_the_evidence_allows() -> None:
     facts = emitted_by("django", replace(WHOLE_LOOKUP, pass_name="missing_cache", db_system="postgresql"))
     advice = advise(facts)
     assert advice.summary == (
-        "Cache this read of orders with a TTL of 45 s; 90% of the calls seen would have been hits."
+        "Cache this read of orders with a TTL of 45 s; 90 % of the calls seen would have been hits."
     )
     assert "Delete the key after every write to orders and order_items commits" in advice.steps[2]
     assert advice.snippet == Snippet(

@@ -53,13 +53,13 @@ class LiveStore:
 
     Args:
         path: of the store's file; None keeps it in memory.
-        share: of the live analysis; None works out everything at every step.
+        share, urgent: of the live analysis; without a share it works out everything at every step.
     """
 
-    def __init__(self, path: Path | None = None, share: float | None = None) -> None:
+    def __init__(self, path: Path | None = None, share: float | None = None, urgent: Sequence[str] = ()) -> None:
         self.settings = Settings(escalation=EscalationSettings(window_s=WINDOW_S))
         self.store = Store(path)
-        self.live = LiveAnalysis(self.store, self.settings, share=share)
+        self.live = LiveAnalysis(self.store, self.settings, urgent, share)
         self.now_ns = BEGIN_NS
 
     def wait(self, seconds: float) -> None:

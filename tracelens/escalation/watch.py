@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Where new spans come so fast that judging them takes longer, fewer judgements of more spans each cost less.
-_BUSY_SHARE: Final = 0.5
+# Judgements may use this share of one core: where they take longer, fewer of them, of more new spans each, cost less.
+# But whoever is to be told does not wait longer than this.
+_BUSY_SHARE: Final = 0.25
+_LONGEST_PAUSE_S: Final = 4.0
 
 # The passes whose findings break a limit.
 _LIMITS: Final = ("slow_query", "p95_breach", "db_cpu")
@@ -153,7 +155,7 @@ class Watch:
             took_s = time.monotonic() - begun
             self.statistics.judgements += 1
             self.statistics.judging_s += took_s
-            self._stopping.wait(max(interval_s, took_s / _BUSY_SHARE))
+            self._stopping.wait(max(interval_s, min(took_s / _BUSY_SHARE, _LONGEST_PAUSE_S)))
 
     def _wait_s(self, now_ns: int) -> float | None:
         """Return how long nothing can change without new spans."""

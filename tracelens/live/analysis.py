@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
@@ -40,7 +41,7 @@ SETTLE_S: Final = 10.0
 """Children are exported before their parent ends. A span whose parent is not there yet waits this long for it before it
 is taken for a request of its own: two export intervals of the SDKs."""
 
-SHARE: Final = 0.25
+SHARE: Final = 0.15
 """What working out the findings of a large window may use of one core, beside what is spent on new spans."""
 
 _NS_PER_S: Final = 1_000_000_000
@@ -104,9 +105,8 @@ class LiveAnalysis:
     def wait_s(self, now_ns: int) -> float | None:
         """Return in how many seconds the report can change without new spans; None where it is up to date."""
         waits_s = [part.wait_s(now_ns) for part in self._parts.values() if part.is_stale]
-        if self._due_ns is not None:
-            waits_s.append(max(0.0, (self._due_ns - now_ns) / _NS_PER_S))
-        return min(waits_s, default=None)
+        wait_s = max(0.0, min([*waits_s, (self._due_ns - now_ns) / _NS_PER_S]))
+        return None if wait_s == math.inf else wait_s
 
     def close(self) -> None:
         """Let go of what is kept."""
@@ -116,7 +116,7 @@ class LiveAnalysis:
 
     def _forget(self) -> None:
         self._is_noticed = False
-        self._due_ns: int | None = None
+        self._due_ns = math.inf
         self._report: Report | None = None
         self._failed: set[str] = set()
         self._exemplars = RememberedExemplars()
@@ -155,6 +155,7 @@ class LiveAnalysis:
         folded: dict[str, list[dict[str, Any]]] = {}
         done = set[str]()
         with self._window.reader() as reader:
+            reader.run_file("model/05_call_names.sql")
             for part in due:
                 with part.run(now_ns):
                     query = texts(OVERVIEW) if part.name == _OVERVIEW else self._query(part.name)
@@ -183,11 +184,7 @@ class LiveAnalysis:
         try:
             if entry.reach != "trace":
                 return run_pass(reader, entry, thresholds)
-            if not self._window.rows[entry.name]:
-                return []
-            for kind in ("pass_rows", "row_impact"):
-                reader.run_script(f"create or replace temp table {kind} as from _live.{kind}_{entry.name}")
-            return fold_rows(reader)
+            return fold_rows(reader) if self._window.rows.load(reader, entry.name) else []
         except TracelensError:
             raise
         except Exception:  # noqa: BLE001  (one broken pass, a user's perhaps, must not cost the others)
@@ -200,5 +197,5 @@ class LiveAnalysis:
         needed = {UUID(finding.exemplar.trace_id) for finding in findings if finding.exemplar.trace_id}
         self._exemplars.forget(set(self._exemplars.traces) - needed)
         passes = [entry for entry, _ in self._passes.values()]
-        failed = sorted(self._failed | self._window.failed)
+        failed = sorted(self._failed | self._window.rows.failed)
         return report_of(self._parts[_OVERVIEW].latest, findings, passes, failed)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _NS_PER_S: Final = 1_000_000_000
 
-_CHEAP_S: Final = 0.1
+_CHEAP_S: Final = 0.2
 """What is urgent and takes no longer is worked out at every step."""
 
 

@@ -8,13 +8,14 @@ and begins anew if more is received of it; of the longest traces, what was recei
 
 from __future__ import annotations
 
-import logging
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from tracelens.analysis import Scope, find_rows
+from tracelens.analysis import Scope
+from tracelens.live.kept import KeptRows, delete_kept, replace_kept
 from tracelens.live.relations import kept_relations, made_by
 from tracelens.model import CATALOGUE_MODEL, SHARED_MODEL, TRACE_MODEL, model_parameters
 from tracelens.store.database import read_sql
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from tracelens.passes.registry import Pass
     from tracelens.settings import Settings
     from tracelens.store.store import Reader, Store
-
-_log = logging.getLogger(__name__)
 
 _SPANS_AT_ONCE: Final = 250_000
 """Bounds what a step holds beside the window: some 300 bytes a span."""
@@ -67,12 +66,12 @@ class Changes:
     Attributes:
         is_any: whether any trace.
         traces: those of the traces that were asked about.
-        due_ns: when a trace that rests has to be made anew; None where none has.
+        due_ns: when a trace that rests has to be made anew; infinite where none has.
     """
 
     is_any: bool
     traces: frozenset[UUID] = frozenset()
-    due_ns: int | None = None
+    due_ns: float = math.inf
 
 
 class LiveWindow:
@@ -84,17 +83,14 @@ class LiveWindow:
         passes: all that are to run, each with its thresholds; of those that look at single traces the rows are kept.
 
     Attributes:
-        rows: how many rows are kept of each pass that looks at single traces.
-        failed: those of them that failed since the window was empty.
+        rows: of the passes that look at single traces.
     """
 
     def __init__(self, store: Store, settings: Settings, passes: Sequence[tuple[Pass, dict[str, float]]]) -> None:
         self._store = store
         self._parameters = model_parameters(settings, Scope())
-        self._passes = [(entry, thresholds) for entry, thresholds in passes if entry.reach == "trace"]
         self._kept = kept_relations(entry.query for entry, _ in passes if entry.reach != "trace")
-        self.rows: dict[str, int] = {}
-        self.failed: set[str] = set()
+        self.rows = KeptRows([(entry, thresholds) for entry, thresholds in passes if entry.reach == "trace"])
         self.forget()
 
     def forget(self) -> None:
@@ -103,8 +99,7 @@ class LiveWindow:
         self._arrivals: dict[int, int] = {}
         self._catalogue: dict[str, Any] = {}
         self._spans_since_checkpoint = 0
-        self.rows = {entry.name: 0 for entry, _ in self._passes}
-        self.failed = set()
+        self.rows.forget()
 
     def close(self) -> None:
         """Let go of the kept relations."""
@@ -134,11 +129,13 @@ class LiveWindow:
             step = self._step(group, bounds, asked_about)
             changed, traces = changed or step.is_any, traces | step.traces
         # What one trace says of others is known when it was made: those others are made anew in a step of their own.
-        while (step := self._step([], bounds, asked_about)).is_any:
-            changed, traces = True, traces | step.traces
+        while not new or self._due_ns() <= bounds.now_ns:
+            step = self._step([], bounds, asked_about)
+            changed, traces = changed or step.is_any, traces | step.traces
+            if not step.is_any:
+                break
         self._arrivals = arrived
-        with self._store.reader() as reader:
-            due_ns = reader.rows(read_sql("live/resting.sql"))[0]["until_ns"]
+        due_ns = self._due_ns()
         if self._spans_since_checkpoint >= _SPANS_BETWEEN_CHECKPOINTS:
             self._checkpoint()
         return Changes(changed, traces, due_ns)
@@ -150,7 +147,6 @@ class LiveWindow:
             own = reader.rows("select current_database() as name")[0]["name"].replace('"', '""')
             quoted = f'"{own}",_live'.replace("'", "''")
             reader.run_script(f"set search_path = '{quoted}'")
-            reader.run_file("model/05_call_names.sql")
             yield reader
 
     def _open(self) -> None:
@@ -196,13 +192,14 @@ class LiveWindow:
     def _make(self, reader: Reader, from_ns: int, bounds: Bounds) -> None:
         """Make the model of the touched traces, received from `from_ns` on, and replace what was kept of them."""
         parameters = self._parameters | {"settled_before_ns": bounds.settled_before_ns}
+        reader.run_file("model/05_call_names.sql")
         self._refresh_catalogue(reader, parameters)
         reader.run_file("live/staging.sql", {"from_ns": from_ns})
         reader.run_file("live/shared_before.sql")
         for script in SHARED_MODEL:
             reader.run_file(f"model/{script}.sql", parameters)
         for relation in _SHARED:
-            _replace(reader, relation)
+            replace_kept(reader, relation)
             reader.run_script(f"drop table temp.{relation}")
         for script in TRACE_MODEL:
             reader.run_file(f"model/{script}.sql", parameters)
@@ -212,11 +209,10 @@ class LiveWindow:
         }
         reader.run_file("live/states.sql", resting | {"now_ns": bounds.now_ns})
         for relation in (*_OWN, *self._kept):
-            _replace(reader, relation)
+            replace_kept(reader, relation)
         reader.run_script("delete from _live.traces where trace_id in (select trace_id from replaced)")
         reader.run_script("insert into _live.traces by name from states")
-        for entry, thresholds in self._passes:
-            self._run_pass(reader, entry, thresholds)
+        self.rows.replace(reader)
         reader.run_file("live/dependents.sql")
         self._spans_since_checkpoint += reader.rows("select count(*) as spans from spans")[0]["spans"]
 
@@ -224,35 +220,9 @@ class LiveWindow:
         """Delete what was kept of traces that left the window, where no others were touched."""
         reader.run_file("live/shared_before.sql")
         for relation in ("traces", *_SHARED, *_OWN, *self._kept):
-            _delete(reader, relation)
-        for name, rows in self.rows.items():
-            if rows:
-                self._delete_rows(reader, name)
+            delete_kept(reader, relation)
+        self.rows.delete(reader)
         reader.run_file("live/dependents.sql")
-
-    def _run_pass(self, reader: Reader, entry: Pass, thresholds: dict[str, float]) -> None:
-        if self.rows[entry.name]:
-            self._delete_rows(reader, entry.name)
-        try:
-            found = find_rows(reader, entry, thresholds)
-        except Exception:  # noqa: BLE001  (one broken pass, a user's perhaps, must not cost the others)
-            _log.exception("pass %s failed", entry.name)
-            self.failed.add(entry.name)
-            return
-        if found:
-            for kind in ("pass_rows", "row_impact"):
-                name = f"_live.{kind}_{entry.name}"
-                reader.run_script(f"create table if not exists {name} as from {kind} with no data")
-                reader.run_script(f"insert into {name} by name from {kind}")
-            self._count_rows(reader, entry.name)
-
-    def _delete_rows(self, reader: Reader, name: str) -> None:
-        for kind in ("pass_rows", "row_impact"):
-            _delete(reader, f"{kind}_{name}")
-        self._count_rows(reader, name)
-
-    def _count_rows(self, reader: Reader, name: str) -> None:
-        self.rows[name] = reader.rows(f"select count(*) as rows from _live.pass_rows_{name}")[0]["rows"]  # noqa: S608
 
     def _refresh_catalogue(self, reader: Reader, parameters: dict[str, object]) -> None:
         """Make the relations of the catalogue anew when it has grown."""
@@ -264,6 +234,12 @@ class LiveWindow:
             for relation in made_by(script):
                 reader.run_script(f"create or replace table _live.{relation} as from {relation}")
         self._catalogue = size
+
+    def _due_ns(self) -> float:
+        """Return when a trace has to be made anew, as far as that is known."""
+        with self._store.reader() as reader:
+            until_ns: int | None = reader.rows(read_sql("live/resting.sql"))[0]["until_ns"]
+        return math.inf if until_ns is None else until_ns
 
     def _checkpoint(self) -> None:
         with self._store.reader() as reader:
@@ -282,14 +258,3 @@ def _groups(arrivals: dict[int, int]) -> Iterator[list[int]]:
             group, size = [], 0
     if group:
         yield group
-
-
-def _replace(reader: Reader, relation: str) -> None:
-    """Put a staged relation's rows in the place of what was kept of the same traces."""
-    reader.run_script(f"create table if not exists _live.{relation} as from temp.{relation} with no data")
-    _delete(reader, relation)
-    reader.run_script(f"insert into _live.{relation} by name from temp.{relation}")
-
-
-def _delete(reader: Reader, relation: str) -> None:
-    reader.run_script(f"delete from _live.{relation} where trace_id in (select trace_id from replaced)")  # noqa: S608

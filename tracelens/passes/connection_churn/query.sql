@@ -4,8 +4,8 @@ with users as (
   select
     c.service_name,
     c.endpoint,
-    count(distinct c.request_span_id) as recorded_requests,
-    count(distinct c.request_span_id) * avg(c.weight) as requests
+    greatest(count(distinct c.trace_id), count(distinct c.request_span_id)) as recorded_requests,
+    greatest(count(distinct c.trace_id), count(distinct c.request_span_id)) * avg(c.weight) as requests
   from calls as c
   where c.family in ('db', 'cache')
     and c.entry_kind in ('server', 'consumer')

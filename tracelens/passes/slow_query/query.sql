@@ -14,6 +14,14 @@ with shapes as (
     ) as slow_calls
   from calls as c
   where c.family = 'db'
+    -- Most windows have few shapes with a slow call, or none: the others need not be counted.
+    and (c.service_name, c.shape) in (
+      select
+        s.service_name,
+        s.shape
+      from calls as s
+      where s.family = 'db' and s.longest_ms >= $slow_ms
+    )
   group by c.service_name, c.shape
 )
 

@@ -16,19 +16,42 @@ select distinct
 from _live.database_addresses as d
 where d.resource_id in (select s.resource_id from _live.sockets as s);
 
-create temp table dependents as
-select f.trace_id
-from _live.foreign_links as f
-where f.linked_trace_id in (
-    select p.trace_id from ((from prepared_now except from prepared_before) union all (from prepared_before except from prepared_now)) as p
-  )
+create temp table changed_statements as
+(
+  select * from prepared_now
+  except
+  select * from prepared_before
+)
 union
-select s.trace_id
-from _live.sockets as s
-inner join ((from addresses_now except from addresses_before) union all (from addresses_before except from addresses_now)) as d
-  on s.resource_id = d.resource_id and s.server_address = d.server_address and s.server_port = d.server_port;
+(
+  select * from prepared_before
+  except
+  select * from prepared_now
+);
+
+create temp table changed_addresses as
+(
+  select * from addresses_now
+  except
+  select * from addresses_before
+)
+union
+(
+  select * from addresses_before
+  except
+  select * from addresses_now
+);
 
 update _live.traces
 set is_due = true
-where trace_id in (select d.trace_id from dependents as d)
+where trace_id in (
+    select f.trace_id
+    from _live.foreign_links as f
+    where f.linked_trace_id in (select c.trace_id from changed_statements as c)
+    union
+    select s.trace_id
+    from _live.sockets as s
+    inner join changed_addresses as c
+      on s.resource_id = c.resource_id and s.server_address = c.server_address and s.server_port = c.server_port
+  )
   and trace_id not in (select r.trace_id from replaced as r);

@@ -7,7 +7,7 @@
 -- foreign_links  queries without text that link to spans of other traces: to a prepared statement, perhaps
 -- sockets        sockets that are connections where a query shows a database at their other end
 
-attach if not exists ':memory:' as _live (compress);
+attach if not exists ':memory:' as _live (compress); -- noqa: PRS
 
 create table if not exists _live.traces (
   trace_id uuid not null,

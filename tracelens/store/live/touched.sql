@@ -38,12 +38,12 @@ select
   greatest(t.first_received_ns, $oldest_ns) as from_ns
 from alive as t
 where (
-    t.is_due
-    or t.trace_id in (select a.trace_id from arrived as a)
-    or t.waits_since_ns < $settled_before_ns
-    or t.first_received_ns < $oldest_ns
-  )
-  and (t.rests_until_ns <= $now_ns or t.made_ns > $now_ns);
+  t.is_due
+  or t.trace_id in (select a.trace_id from arrived as a)
+  or t.waits_since_ns < $settled_before_ns
+  or t.first_received_ns < $oldest_ns
+)
+and (t.rests_until_ns <= $now_ns or t.made_ns > $now_ns);
 
 create temp table replaced as
 select t.trace_id
