@@ -116,7 +116,7 @@ class Tracelens:
         return Kept(rows[0][0], rows[0][1], size_of(store) + (size_of(log) if log.exists() else 0))
 
 
-WITHOUT_ANALYSIS: Final = "[escalation]\ninterval_s = 1_000_000_000\n"
+WITHOUT_ANALYSIS: Final = "[escalation]\nenabled = false\n"
 
 
 @dataclass(slots=True)

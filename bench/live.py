@@ -91,6 +91,46 @@ def received(rows: SpanTables, now_ns: int) -> SpanTables:
     return replace(rows, spans=table.set_column(place, "start_ns", pa.array(begun)))
 
 
+class Bench:
+    """A store, its live analysis, and a clock of its own.
+
+    Args:
+        folder: for the store's file.
+        window_s: length of the window.
+        share: of the live analysis.
+    """
+
+    def __init__(self, folder: str, window_s: int, share: float | None) -> None:
+        settings = Settings()
+        self.settings = replace(settings, escalation=replace(settings.escalation, window_s=window_s))
+        self.store = Store(Path(folder) / "bench.duckdb")
+        self.live = LiveAnalysis(self.store, self.settings, ("slow_query", "p95_breach", "db_cpu"), share)
+        self.now_ns = BEGIN_NS
+
+    def receive(self, rows: SpanTables) -> int:
+        """Store rows, two seconds after the last ones; return how many spans they are."""
+        self.now_ns += STEP_S * SECOND
+        self.store.append([received(rows, self.now_ns)])
+        return len(rows.spans)
+
+    def step(self) -> tuple[float, float]:
+        """Return the CPU and the wall-clock seconds of one step."""
+        cpu, wall = time.process_time(), time.monotonic()
+        self.live.advance(self.now_ns + 1)
+        return time.process_time() - cpu, time.monotonic() - wall
+
+    def measure(self, source: Iterator[SpanTables], steps: int) -> list[float]:
+        """Measure steps at their pace, print a line for each, and return their CPU seconds."""
+        costs = []
+        for _ in range(steps):
+            spans = self.receive(next(source))
+            cpu, wall = self.step()
+            costs.append(cpu)
+            print(f"  {spans} new spans: {cpu * 1e3:.0f} ms CPU, {wall * 1e3:.0f} ms")
+            time.sleep(max(0.0, STEP_S - wall))
+        return costs
+
+
 def main() -> None:
     """Measure, and print one line a step and a summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,60 +141,31 @@ def main() -> None:
     parser.add_argument("--everything", action="store_true", help="work out every part at every step")
     parser.add_argument("--compare", action="store_true", help="measure a whole analysis of the window, too")
     asked = parser.parse_args()
-    settings = Settings()
-    settings = replace(settings, escalation=replace(settings.escalation, window_s=asked.window))
     with TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "bench.duckdb")
-        live = LiveAnalysis(
-            store, settings, ("slow_query", "p95_breach", "db_cpu"), None if asked.everything else SHARE
-        )
-        source = slices(recorded(store, asked.folder), asked.rate * STEP_S)
-        now_ns = BEGIN_NS
-        for _ in range(asked.window // STEP_S):
-            now_ns += STEP_S * SECOND
-            store.append([received(next(source), now_ns)])
-        cpu, wall = time.process_time(), time.monotonic()
-        report = live.advance(now_ns + 1)
-        cpu, wall = time.process_time() - cpu, time.monotonic() - wall
-        print(f"window of {report.summary.spans} spans, first step: {cpu:.2f} s CPU, {wall:.2f} s")
-        costs = []
-        for _ in range(asked.steps):
-            now_ns += STEP_S * SECOND
-            rows = received(next(source), now_ns)
-            store.append([rows])
-            cpu, wall = time.process_time(), time.monotonic()
-            live.advance(now_ns + 1)
-            cpu, wall = time.process_time() - cpu, time.monotonic() - wall
-            costs.append(cpu)
-            print(f"{len(rows.spans)} new spans: {cpu * 1e3:.0f} ms CPU, {wall * 1e3:.0f} ms")
-            time.sleep(max(0.0, STEP_S - wall))
-        median_s, mean_s = statistics.median(costs), statistics.mean(costs)
+        bench = Bench(folder, asked.window, None if asked.everything else SHARE)
+        tables = recorded(bench.store, asked.folder)
+        source = slices(tables, asked.rate * STEP_S)
+        spans = sum(bench.receive(next(source)) for _ in range(asked.window // STEP_S))
+        cpu, wall = bench.step()
+        print(f"window of {spans} spans, first step: {cpu:.2f} s CPU, {wall:.2f} s")
+        costs = bench.measure(source, asked.steps)
         most_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        median_s, mean_s = statistics.median(costs), statistics.mean(costs)
         print(f"median step: {median_s * 1e3:.0f} ms CPU, {median_s / asked.rate / STEP_S * 1e6:.1f} us a new span")
         print(f"in all {mean_s / STEP_S:.0%} of a core; {most_mb:.0f} MB")
-        one = slices(recorded(store, asked.folder), 1)
-        for _ in range(3):
-            now_ns += STEP_S * SECOND
-            rows = received(next(one), now_ns)
-            store.append([rows])
-            cpu, wall = time.process_time(), time.monotonic()
-            live.advance(now_ns + 1)
-            cpu, wall = time.process_time() - cpu, time.monotonic() - wall
-            print(f"one new trace of {len(rows.spans)} spans: {cpu * 1e3:.0f} ms CPU, {wall * 1e3:.0f} ms")
-            time.sleep(max(0.0, STEP_S - wall))
-        while (wait_s := live.wait_s(now_ns)) is not None:
-            now_ns += int(wait_s * SECOND) + 1
-            live.advance(now_ns)
-        cpu = time.process_time()
-        live.advance(now_ns + 1)
-        print(f"step with nothing new: {(time.process_time() - cpu) * 1e3:.1f} ms CPU")
+        print("one new trace:")
+        bench.measure(slices(tables, 1), 3)
         if asked.compare:
             cpu, wall = time.process_time(), time.monotonic()
-            with store.reader() as reader:
-                analyse(reader, settings, Scope(received_since_ns=now_ns - asked.window * SECOND))
+            with bench.store.reader() as reader:
+                analyse(reader, bench.settings, Scope(received_since_ns=bench.now_ns - asked.window * SECOND))
             print(f"whole analysis: {time.process_time() - cpu:.2f} s CPU, {time.monotonic() - wall:.2f} s")
-        live.close()
-        store.close()
+        while (wait_s := bench.live.wait_s(bench.now_ns)) is not None:
+            bench.now_ns += int(wait_s * SECOND) + 1
+            bench.step()
+        print(f"step with nothing new: {bench.step()[0] * 1e3:.1f} ms CPU")
+        bench.live.close()
+        bench.store.close()
 
 
 if __name__ == "__main__":

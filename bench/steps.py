@@ -134,7 +134,7 @@ def instrument(steps: Steps) -> None:
         (normalise, "_split_query", "normalise: split paths"),
         (normalise, "_events", "normalise: events and links"),
         (normalise, "_links", "normalise: events and links"),
-        (span_attributes, "values_to_text", "normalise: values to text"),
+        (span_attributes, "AttributeValues", "normalise: values to text"),
         (span_attributes.SpanAttributes, "__init__", "normalise: sort attributes by key"),
         (span_attributes.SpanAttributes, "claim", "normalise: columns from attributes"),
         (span_attributes.SpanAttributes, "parameter_hashes", "normalise: parameter hashes"),
@@ -230,15 +230,22 @@ def columns_on_disk(path: Path, spans: int) -> str:
         for (offset, column, compression), end in zip(segments, ends, strict=True):
             sizes[column, compression] += end - offset
     total = sum(sizes.values())
-    lines = [[column, compression, number(size / spans, 2)] for (column, compression), size in sizes.most_common(30)]
+    lines = [
+        [
+            column.replace("attributes.1.1", "attributes.key").replace("attributes.1.2", "attributes.value"),
+            compression,
+            number(size / spans, 2),
+        ]
+        for (column, compression), size in sizes.most_common(30)
+    ]
     lines.append(["all", "", number(total / spans, 2)])
     lines.append(["the file", "", number(path.stat().st_size / spans, 2)])
     return table(["column", "compression", "bytes per span"], lines)
 
 
-_SEGMENTS: Final = """
-select $name, column_name || replace(replace(column_path, '[', ''), ']', '') as part, compression, block_id,
-       block_offset, additional_block_ids
+_SEGMENTS: Final = r"""
+select $name, column_name || regexp_replace(regexp_replace(column_path, '^.[0-9]+|[ \]]', '', 'g'), ',', '.', 'g'),
+       compression, block_id, block_offset, additional_block_ids
 from pragma_storage_info($name)
 where persistent
 """

@@ -6,8 +6,10 @@ python docs/generate.py --check    exit with 1 where one of them differs
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -15,11 +17,16 @@ from click.testing import CliRunner
 from metrics_page import metrics_page
 from notifiers_page import notifiers_page
 
+import tracelens
 from tracelens.cli import main as tracelens_command
+from tracelens.escalation.lifecycle import Lifecycle
+from tracelens.escalation.rules import Rules
 from tracelens.passes.registry import Pass, load_passes
 from tracelens.report.pass_page import render_pass_page
+from tracelens.settings import parse_settings
 
 ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE_SETTINGS = {"objectives": [{"service": ".*", "endpoint": ".*", "p95_ms": 100}]}
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -28,10 +35,12 @@ def pages() -> dict[Path, str]:
     passes = load_passes()
     wanted = {ROOT / "docs" / "passes" / f"{entry.name}.md": render_pass_page(entry) for entry in passes}
     readme = ROOT / "README.md"
-    blocks = {"passes": pass_table(passes), "help": command_help()}
+    blocks = {"passes": pass_table(passes), "help": command_help(), "event": example_event()}
     wanted[ROOT / "docs" / "metrics.md"] = metrics_page()
     wanted[ROOT / "docs" / "notifiers.md"] = notifiers_page()
-    wanted[readme] = BLOCK.sub(lambda found: found[1] + blocks[found[2]] + found[3], readme.read_text(encoding="utf-8"))
+    for page in (readme, ROOT / "docs" / "escalation.md"):
+        text = page.read_text(encoding="utf-8")
+        wanted[page] = BLOCK.sub(lambda found: found[1] + blocks[found[2]] + found[3], text)
     return wanted
 
 
@@ -49,6 +58,20 @@ def command_help() -> str:
         output = CliRunner().invoke(tracelens_command, [*arguments, "--help"], prog_name="tracelens").output
         blocks.append(f"```text\n$ {' '.join(['tracelens', *arguments, '--help'])}\n{output.rstrip()}\n```\n")
     return "\n".join(blocks)
+
+
+def example_event() -> str:
+    """Return the event that the recorded slow endpoint gives, on lines of its own."""
+    settings = parse_settings(EXAMPLE_SETTINGS, source="docs/generate.py", folder=ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "tracelens.toml"
+        config.write_text("[[objectives]]\nservice = '.*'\nendpoint = '.*'\np95_ms = 100\n", encoding="utf-8")
+        report = tracelens.analyze(ROOT / "sample_traces" / "n_plus_one", config=config)
+    moment = report.window_end_ns or 0
+    changes = Lifecycle(settings.escalation, {}, moment).step(Rules(settings).observations(report), report, moment)
+    event = next(change.event for change in changes if change.event["data"]["causes"])
+    event |= {"id": "6c1b2f0e-7a35-4c0e-9d55-1d3c1f6f3b10"}
+    return f"```json\n{json.dumps(event, indent=2, ensure_ascii=False)}\n```\n"
 
 
 def main() -> None:

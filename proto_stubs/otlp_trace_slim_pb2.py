@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!proto_stubs/otlp_trace_slim.proto\x12\x13tracelens.otlp.slim\"W\n\x19\x45xportTraceServiceRequest\x12:\n\x0eresource_spans\x18\x01 \x03(\x0b\x32\".tracelens.otlp.slim.ResourceSpans\"W\n\rResourceSpans\x12\x10\n\x08resource\x18\x01 \x01(\x0c\x12\x34\n\x0bscope_spans\x18\x02 \x03(\x0b\x32\x1f.tracelens.otlp.slim.ScopeSpans\"E\n\nScopeSpans\x12\r\n\x05scope\x18\x01 \x01(\x0c\x12(\n\x05spans\x18\x02 \x03(\x0b\x32\x19.tracelens.otlp.slim.Span\"\xce\x03\n\x04Span\x12\x10\n\x08trace_id\x18\x01 \x01(\x0c\x12\x0f\n\x07span_id\x18\x02 \x01(\x0c\x12\x13\n\x0btrace_state\x18\x03 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x04 \x01(\x0c\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\x05\x12\x1c\n\x14start_time_unix_nano\x18\x07 \x01(\x06\x12\x1a\n\x12\x65nd_time_unix_nano\x18\x08 \x01(\x06\x12\x31\n\nattributes\x18\t \x03(\x0b\x32\x1d.tracelens.otlp.slim.KeyValue\x12 \n\x18\x64ropped_attributes_count\x18\n \x01(\r\x12*\n\x06\x65vents\x18\x0b \x03(\x0b\x32\x1a.tracelens.otlp.slim.Event\x12\x1c\n\x14\x64ropped_events_count\x18\x0c \x01(\r\x12(\n\x05links\x18\r \x03(\x0b\x32\x19.tracelens.otlp.slim.Link\x12\x1b\n\x13\x64ropped_links_count\x18\x0e \x01(\r\x12+\n\x06status\x18\x0f \x01(\x0b\x32\x1b.tracelens.otlp.slim.Status\x12\r\n\x05\x66lags\x18\x10 \x01(\x07\"`\n\x05\x45vent\x12\x16\n\x0etime_unix_nano\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x31\n\nattributes\x18\x03 \x03(\x0b\x32\x1d.tracelens.otlp.slim.KeyValue\"q\n\x04Link\x12\x10\n\x08trace_id\x18\x01 \x01(\x0c\x12\x0f\n\x07span_id\x18\x02 \x01(\x0c\x12\x13\n\x0btrace_state\x18\x03 \x01(\t\x12\x31\n\nattributes\x18\x04 \x03(\x0b\x32\x1d.tracelens.otlp.slim.KeyValue\"\'\n\x06Status\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\"E\n\x08KeyValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.tracelens.otlp.slim.AnyValue\"\xb4\x01\n\x08\x41nyValue\x12\x16\n\x0cstring_value\x18\x01 \x01(\tH\x00\x12\x14\n\nbool_value\x18\x02 \x01(\x08H\x00\x12\x13\n\tint_value\x18\x03 \x01(\x03H\x00\x12\x16\n\x0c\x64ouble_value\x18\x04 \x01(\x01H\x00\x12\x15\n\x0b\x61rray_value\x18\x05 \x01(\x0cH\x00\x12\x16\n\x0ckvlist_value\x18\x06 \x01(\x0cH\x00\x12\x15\n\x0b\x62ytes_value\x18\x07 \x01(\x0cH\x00\x42\x07\n\x05valueb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!proto_stubs/otlp_trace_slim.proto\x12\x13tracelens.otlp.slim\"W\n\x19\x45xportTraceServiceRequest\x12:\n\x0eresource_spans\x18\x01 \x03(\x0b\x32\".tracelens.otlp.slim.ResourceSpans\"W\n\rResourceSpans\x12\x10\n\x08resource\x18\x01 \x01(\x0c\x12\x34\n\x0bscope_spans\x18\x02 \x03(\x0b\x32\x1f.tracelens.otlp.slim.ScopeSpans\"E\n\nScopeSpans\x12\r\n\x05scope\x18\x01 \x01(\x0c\x12(\n\x05spans\x18\x02 \x03(\x0b\x32\x19.tracelens.otlp.slim.Span\"\xe2\x02\n\x04Span\x12\x10\n\x08trace_id\x18\x01 \x01(\x0c\x12\x0f\n\x07span_id\x18\x02 \x01(\x0c\x12\x13\n\x0btrace_state\x18\x03 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x04 \x01(\x0c\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\x05\x12\x1c\n\x14start_time_unix_nano\x18\x07 \x01(\x06\x12\x1a\n\x12\x65nd_time_unix_nano\x18\x08 \x01(\x06\x12\x31\n\nattributes\x18\t \x03(\x0b\x32\x1d.tracelens.otlp.slim.KeyValue\x12*\n\x06\x65vents\x18\x0b \x03(\x0b\x32\x1a.tracelens.otlp.slim.Event\x12(\n\x05links\x18\r \x03(\x0b\x32\x19.tracelens.otlp.slim.Link\x12+\n\x06status\x18\x0f \x01(\x0b\x32\x1b.tracelens.otlp.slim.Status\"`\n\x05\x45vent\x12\x16\n\x0etime_unix_nano\x18\x01 \x01(\x06\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x31\n\nattributes\x18\x03 \x03(\x0b\x32\x1d.tracelens.otlp.slim.KeyValue\"q\n\x04Link\x12\x10\n\x08trace_id\x18\x01 \x01(\x0c\x12\x0f\n\x07span_id\x18\x02 \x01(\x0c\x12\x13\n\x0btrace_state\x18\x03 \x01(\t\x12\x31\n\nattributes\x18\x04 \x03(\x0b\x32\x1d.tracelens.otlp.slim.KeyValue\"\'\n\x06Status\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\"&\n\x08KeyValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -28,15 +28,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCOPESPANS']._serialized_start=236
   _globals['_SCOPESPANS']._serialized_end=305
   _globals['_SPAN']._serialized_start=308
-  _globals['_SPAN']._serialized_end=770
-  _globals['_EVENT']._serialized_start=772
-  _globals['_EVENT']._serialized_end=868
-  _globals['_LINK']._serialized_start=870
-  _globals['_LINK']._serialized_end=983
-  _globals['_STATUS']._serialized_start=985
-  _globals['_STATUS']._serialized_end=1024
-  _globals['_KEYVALUE']._serialized_start=1026
-  _globals['_KEYVALUE']._serialized_end=1095
-  _globals['_ANYVALUE']._serialized_start=1098
-  _globals['_ANYVALUE']._serialized_end=1278
+  _globals['_SPAN']._serialized_end=662
+  _globals['_EVENT']._serialized_start=664
+  _globals['_EVENT']._serialized_end=760
+  _globals['_LINK']._serialized_start=762
+  _globals['_LINK']._serialized_end=875
+  _globals['_STATUS']._serialized_start=877
+  _globals['_STATUS']._serialized_end=916
+  _globals['_KEYVALUE']._serialized_start=918
+  _globals['_KEYVALUE']._serialized_end=956
 # @@protoc_insertion_point(module_scope)

@@ -59,7 +59,9 @@ def test_hidden_parameters_of_one_url_make_it_likely() -> None:
     assert (confidence, evidence["reads"]) == ("likely", 12)
 
 
-@pytest.mark.parametrize("others", [{"url": None, "route": "/products/{category}"}, {"method": "POST"}], ids=["no URL", "no GET"])
+@pytest.mark.parametrize(
+    "others", [{"url": None, "route": "/products/{category}"}, {"method": "POST"}], ids=["no URL", "no GET"]
+)
 def test_hidden_parameters_alone_tell_nothing(others: dict[str, Any]) -> None:
     assert found(*reads(HIDDEN, **others)) == []
 

@@ -103,6 +103,37 @@ SECTIONS = "databases, escalation, forward, notifiers, objectives, passes, recei
             '[escalation]\nfinding_severity = "bad"',
             "escalation.finding_severity 'bad' must be one of info, warning, critical, never",
         ),
+        ("[escalation]\nenabled = 0", "escalation.enabled must be true or false"),
+        ("[escalation]\nrecover_ratio = 1.1", "escalation.recover_ratio must be above 0 and at most 1"),
+        ("[escalation]\nworse_ratio = 1", "escalation.worse_ratio must be above 1"),
+        ("[escalation.rules]\nrule = 'finding'", "escalation.rules must be a list: write [[escalation.rules]]"),
+        ("[[escalation.rules]]\nlimit = 1", "escalation.rules[0].rule is missing"),
+        (
+            "[[escalation.rules]]\nrule = 'slow'",
+            "escalation.rules[0].rule 'slow' must be one of slow_query, p95_breach, db_cpu, finding",
+        ),
+        (
+            "[[escalation.rules]]\nrule = 'finding'\nlimit = 1",
+            "escalation.rules[0].limit does not go with the rule finding: give a severity",
+        ),
+        (
+            "[[escalation.rules]]\nrule = 'db_cpu'\nseverity = 'info'",
+            "escalation.rules[0].severity goes with the rule finding only: give a limit",
+        ),
+        ("[[escalation.quiet]]\nstart = '22:00'", "escalation.quiet[0].reason is missing"),
+        (
+            "[[escalation.quiet]]\nreason = 'night'\nend = '7:00'",
+            "escalation.quiet[0].end '7:00' must be a time such as '22:00'",
+        ),
+        (
+            "[[escalation.quiet]]\nreason = 'night'\ndays = ['monday']",
+            "escalation.quiet[0].days 'monday' must be one of mon, tue, wed, thu, fri, sat, sun",
+        ),
+        (
+            "[[escalation.quiet]]\nreason = 'night'\ntimezone = 'Paris'",
+            "escalation.quiet[0].timezone 'Paris' must be a name such as 'Europe/Paris'",
+        ),
+        ("[store]\nmax_size = '5'", "store.max_size '5' must be a size such as '2GiB' or '512MB'"),
         ("[objectives]\nservice = 'a'", "objectives must be a list: write [[objectives]]"),
         ("[[objectives]]\nservice = 'a'\nendpoint = 'b'", "objectives[0].p95_ms is missing"),
         (

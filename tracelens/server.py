@@ -175,7 +175,8 @@ class Server:
             for courier in self._couriers:
                 courier.start()
                 running.callback(courier.stop)
-            self._watch.start()
+            if self._settings.escalation.enabled:
+                self._watch.start()
             running.callback(self._watch.stop)
             self._closing = running.pop_all()
 

@@ -219,7 +219,13 @@ def is_number(value: EvidenceValue) -> TypeGuard[int | float]:
 def measured(name: str, value: EvidenceValue) -> str | None:
     """Return a piece of evidence for prose: a rate as a percentage, a number without needless digits."""
     if is_number(value):
-        return f"{math.floor(value * 100)} %" if name.endswith("_rate") else f"{value:.4g}" if isinstance(value, float) else str(value)
+        return (
+            f"{math.floor(value * 100)} %"
+            if name.endswith("_rate")
+            else f"{value:.4g}"
+            if isinstance(value, float)
+            else str(value)
+        )
     return shown(value) if isinstance(value, str) else None
 
 

@@ -8,8 +8,7 @@ checked now: the wire format, UTF-8, the lengths of ids. Protobuf checks each re
 span. ptars alone is no judge: it accepts a group that another field's end tag closes, and one in which groups are
 nested 100,000 deep overflows the stack and ends the process.
 
-On what protobuf accepts the two decoders differ in one thing that no exporter sends: of an AnyValue with two members
-ptars keeps both, protobuf the last. `any_value.values_to_text` takes one of them.
+An attribute whose value comes twice, which no exporter sends, has the last; protobuf would merge the two.
 """
 
 from __future__ import annotations

@@ -37,21 +37,10 @@ def _list(item: pa.DataType) -> pa.ListType:
     return pa.list_(pa.field("item", item, nullable=False))
 
 
-# Submessages have presence in proto3; everything else has a default. A oneof's members all have presence.
-_NULLABLE = {"value", "status"} | {
-    f"{kind}_value" for kind in ("string", "bool", "int", "double", "array", "kvlist", "bytes")
-}
+# Submessages have presence in proto3; everything else has a default.
+_NULLABLE = {"status"}
 
-_ANY_VALUE = _fields(
-    ("string_value", pa.string()),
-    ("bool_value", pa.bool_()),
-    ("int_value", pa.int64()),
-    ("double_value", pa.float64()),
-    ("array_value", pa.binary()),
-    ("kvlist_value", pa.binary()),
-    ("bytes_value", pa.binary()),
-)
-_ATTRIBUTES = _list(_fields(("key", pa.string()), ("value", _ANY_VALUE)))
+_ATTRIBUTES = _list(_fields(("key", pa.string()), ("value", pa.binary())))
 _EVENT = _fields(("time_unix_nano", pa.uint64()), ("name", pa.string()), ("attributes", _ATTRIBUTES))
 _LINK = _fields(
     ("trace_id", pa.binary()), ("span_id", pa.binary()), ("trace_state", pa.string()), ("attributes", _ATTRIBUTES)
@@ -66,13 +55,9 @@ _SPAN = _fields(
     ("start_time_unix_nano", pa.uint64()),
     ("end_time_unix_nano", pa.uint64()),
     ("attributes", _ATTRIBUTES),
-    ("dropped_attributes_count", pa.uint32()),
     ("events", _list(_EVENT)),
-    ("dropped_events_count", pa.uint32()),
     ("links", _list(_LINK)),
-    ("dropped_links_count", pa.uint32()),
     ("status", _fields(("message", pa.string()), ("code", pa.int32()))),
-    ("flags", pa.uint32()),
 )
 _SCOPE_SPANS = _fields(("scope", pa.binary()), ("spans", _list(_SPAN)))
 _RESOURCE_SPANS = _fields(("resource", pa.binary()), ("scope_spans", _list(_SCOPE_SPANS)))
@@ -108,12 +93,4 @@ def _span(span: Any) -> dict[str, Any]:
 
 
 def _attributes(message: Any) -> list[dict[str, Any]]:
-    return [
-        {"key": attribute.key, "value": _any_value(attribute.value) if attribute.HasField("value") else None}
-        for attribute in message.attributes
-    ]
-
-
-def _any_value(value: Any) -> dict[str, Any]:
-    present = value.WhichOneof("value")
-    return {present: getattr(value, present)} if present else {}
+    return [{"key": attribute.key, "value": attribute.value} for attribute in message.attributes]

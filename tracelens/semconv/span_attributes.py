@@ -6,7 +6,6 @@ the attribute that fills it, and taking the values at those positions: the cost 
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from tracelens.semconv.any_value import values_to_text
+from tracelens.semconv.attribute_values import AttributeValues
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +38,7 @@ class SpanAttributes:
         flat = lists.flatten()
         self._span_count = len(lists)
         self._on_server = np.zeros(len(lists), dtype=bool) if on_server is None else on_server
-        self._values: pa.StructArray = flat.field("value")
+        self._values = AttributeValues(flat.field("value"))
         self._keys: pa.StringArray = flat.field("key")
         self._owner: NDArray[np.int64] = pc.list_parent_indices(lists).to_numpy()
         encoded = self._keys.dictionary_encode()
@@ -48,17 +47,9 @@ class SpanAttributes:
         # A stable sort of 16-bit codes is a radix sort: one pass, 10 ns an attribute.
         narrow = codes.astype(np.uint16) if len(self._names) <= _LARGEST_UINT16 else codes
         self._order: NDArray[np.int64] = np.argsort(narrow, kind="stable")
-        self._bounds = np.searchsorted(codes[self._order], np.arange(len(self._names) + 1))
+        self._bounds = np.append(0, np.cumsum(np.bincount(codes, minlength=len(self._names))))
         self._code_of = {name: code for code, name in enumerate(self._names)}
         self._claimed = np.zeros(len(codes), dtype=bool)
-
-    @cached_property
-    def _text(self) -> pa.StringArray:
-        return values_to_text(self._values)
-
-    @cached_property
-    def _is_filled(self) -> NDArray[np.bool_]:
-        return np.asarray(pc.greater(pc.binary_length(self._text), 0).fill_null(fill_value=False))
 
     def _positions(self, name: str) -> NDArray[np.int64]:
         """Return where the attributes of this name are, in the order of their spans."""
@@ -82,15 +73,14 @@ class SpanAttributes:
         heads = None if column.prefix is None else self._heads(column.prefix)
         if not candidates and heads is None:
             return pa.nulls(self._span_count, type_)
-        winners = pa.array(chosen, mask=chosen < 0)
-        values = self._finished(winners, heads, column, type_)
+        values = self._finished(chosen, heads, column, type_)
         self._claimed[chosen[chosen >= 0]] = True
         for positions in candidates:
             losers = positions[chosen[self._owner[positions]] != positions]
             if len(losers):
                 owners = pa.array(self._owner[losers])
                 own_heads = None if heads is None else heads.take(owners)
-                own = self._finished(pa.array(losers), own_heads, column, type_)
+                own = self._finished(losers, own_heads, column, type_)
                 self._claimed[losers[np.asarray(pc.equal(own, values.take(owners)))]] = True
         if column.prefix is not None and heads is not None:
             self._claim_heads(column.prefix, values)
@@ -102,29 +92,29 @@ class SpanAttributes:
         """Return those of a name's attributes that can fill the column."""
         if name in column.sides:
             positions = positions[self._on_server[self._owner[positions]] == (column.sides[name] == "server")]
-        is_usable: NDArray[np.bool_] = self._is_filled[positions]
+        is_usable: NDArray[np.bool_] = self._values.is_filled[positions]
         if column.is_integer and len(positions):
-            is_usable = np.asarray(self._integers(pa.array(positions), type_).is_valid())
+            is_usable = np.asarray(self._integers(positions, type_).is_valid())
         return positions[is_usable]
 
     def _finished(
-        self, positions: pa.Int64Array, heads: pa.StringArray | None, column: AttributeColumn, type_: pa.DataType
+        self, positions: NDArray[np.int64], heads: pa.StringArray | None, column: AttributeColumn, type_: pa.DataType
     ) -> pa.Array:
         """Return the values at these positions as the column holds them."""
         if column.is_integer:
             return self._integers(positions, type_)
-        values = self._text.take(positions)
+        values = self._values.texts(positions)
         if column.prefix is not None and heads is not None:
             is_whole = pc.match_substring(values, column.prefix.separator)
             joined = pc.binary_join_element_wise(heads, values, column.prefix.separator)
             values = pc.coalesce(pc.if_else(is_whole, values, joined), values, heads)
         return _renamed(values, column.renamed_values)
 
-    def _integers(self, positions: pa.Int64Array, type_: pa.DataType) -> pa.Array:
+    def _integers(self, positions: NDArray[np.int64], type_: pa.DataType) -> pa.Array:
         """Return the values at these positions as integers, null where they are none or do not fit the type."""
-        values = self._values.field("int_value").take(positions)
-        if values.null_count > positions.null_count:
-            text = self._text.take(positions)
+        values = self._values.integers(positions)
+        if values.null_count > np.count_nonzero(positions < 0):
+            text = self._values.texts(positions)
             numeric = pc.match_substring_regex(text, _WHOLE_NUMBER)
             digits = pc.replace_substring_regex(pc.if_else(numeric, text, None), r"\.0+$", "")
             values = pc.coalesce(values, digits.cast(pa.int64()))
@@ -135,17 +125,17 @@ class SpanAttributes:
     def _heads(self, prefix: AttributePrefix) -> pa.StringArray | None:
         """Return each span's prefix, None where no span has one."""
         positions = self._positions(prefix.name)
-        positions = positions[self._is_filled[positions]]
+        positions = positions[self._values.is_filled[positions]]
         if not len(positions):
             return None
         chosen = np.full(self._span_count, -1, dtype=np.int64)
         chosen[self._owner[positions]] = positions
-        return self._text.take(pa.array(chosen, mask=chosen < 0))
+        return self._values.texts(chosen)
 
     def _claim_heads(self, prefix: AttributePrefix, values: pa.StringArray) -> None:
         positions = self._positions(prefix.name)
         wholes = values.take(pa.array(self._owner[positions])).to_pylist()
-        heads = self._text.take(pa.array(positions)).to_pylist()
+        heads = self._values.texts(positions).to_pylist()
         held = [bool(head) and (whole or "").startswith(head) for whole, head in zip(wholes, heads, strict=True)]
         self._claimed[positions[np.array(held, dtype=bool)]] = True
 
@@ -157,7 +147,7 @@ class SpanAttributes:
         hashes: dict[int, xxhash.xxh3_64] = {}
         for name in sorted(filter(table.is_parameter, self._names)):
             positions = self._positions(name)
-            texts = self._text.take(pa.array(positions)).to_pylist()
+            texts = self._values.texts(positions).to_pylist()
             for owner, text in zip(self._owner[positions].tolist(), texts, strict=True):
                 if owner not in hashes:
                     hashes[owner] = xxhash.xxh3_64()
@@ -176,9 +166,8 @@ class SpanAttributes:
         kept = np.flatnonzero(~self._claimed)
         offsets = np.zeros(self._span_count + 1, dtype=np.int32)
         np.cumsum(np.bincount(self._owner[kept], minlength=self._span_count), out=offsets[1:])
-        chosen = pa.array(kept)
         pairs = pa.StructArray.from_arrays(
-            [self._keys.take(chosen), self._text.take(chosen)], fields=list(ATTRIBUTE_LIST.value_type)
+            [self._keys.take(pa.array(kept)), self._values.texts(kept)], fields=list(ATTRIBUTE_LIST.value_type)
         )
         return pa.ListArray.from_arrays(pa.array(offsets), pairs)
 

@@ -77,6 +77,7 @@ class EscalationSettings:
     """When `serve` escalates.
 
     Attributes:
+        enabled: whether anything is judged while it arrives; `report` works all the same.
         window_s: how much of the recently received data the rules judge.
         interval_s: shortest time between two judgements.
         slow_query_s: a query over this fires.
@@ -92,6 +93,7 @@ class EscalationSettings:
         quiet: when nobody is to be told.
     """
 
+    enabled: bool = True
     window_s: float = 300.0
     interval_s: float = 2.0
     slow_query_s: float = 1.0
