@@ -170,7 +170,7 @@ def run(bodies: Sequence[bytes], folder: Path, steps: Steps, group_requests: int
         is_last = first + group_requests >= len(bodies)
         if is_last or spans >= transaction_spans:
             with steps.step("write: join the groups"):
-                traces = pa.Table.from_batches([entry.traces for entry in groups]).combine_chunks().to_batches()[0]
+                traces = pa.concat_batches([entry.traces for entry in groups])
             with steps.step("normalise: the rest"):
                 store_batch(store, decoding.DecodedGroup(traces), time.time_ns(), sequence, _no_defect)
             groups.clear()

@@ -90,7 +90,7 @@ def test_a_report_is_the_same_with_and_without_the_server(start_server: StartSer
     server.end()
     assert reports() == served
     found = [[finding["pass"] for finding in json.loads(text)["findings"]] for text in served[:2]]
-    assert found == [["n_plus_one"], ["p95_breach"]]
+    assert found == [["n_plus_one", "missing_cache"], ["p95_breach"]]
 
 
 def test_commands_reach_the_server_past_a_proxy_and_through_links(start_server: StartServer, tmp_path: Path) -> None:
@@ -328,7 +328,8 @@ def test_receiving_goes_on_when_nobody_reads_the_events(start_server: StartServe
     code, _, errors = server.end()
     assert code == 0
     assert errors == (
-        "tracelens: warning: events are no longer printed, they stay in the store: see `tracelens events`\n"
+        "tracelens: error: an event is given up: notifier stdout: standard output cannot be written: "
+        "nobody reads it; see `tracelens events`\n"
     )
     assert report_of(server.db)["summary"]["traces"] == 2
 

@@ -26,7 +26,7 @@ TRACE_MODEL: Final = (
 """Scripts whose rows about a trace follow from its spans, and from the relations above."""
 
 WINDOW_MODEL: Final = (
-    "69_weights", "74_connection_waits", "75_service_loads", "77_openings",
+    "69_weights", "74_connection_waits", "75_service_loads", "77_openings", "78_shared_reads",
     "80_metric_points", "82_host_cpu", "84_databases", "85_database_loads", "86_pools",
 )  # fmt: skip
 """Scripts that look across traces."""

@@ -67,6 +67,7 @@ class Courier:
         self._store = store
         self._notifier = notifier
         self._unsettled: dict[int, str | None] = {}
+        self._said = ""
         self._woken = threading.Event()
         self._woken.set()  # the last process may have left something
         self._stopping = threading.Event()
@@ -128,7 +129,7 @@ class Courier:
                 tries = [self._deliver([each], now_ns) for each in group]
                 return min((each for each in tries if each is not None), default=None)
             if error.is_final:
-                _log.error("an event is given up: %s", error)
+                self._say(logging.ERROR, f"an event is given up: {error}")
                 self.statistics.refused += 1
                 self._settle(numbers, now_ns, str(error))
                 return None
@@ -136,9 +137,16 @@ class Courier:
         except Exception as error:  # noqa: BLE001  (a defect in one notifier must not lose its events)
             _log.exception("notifier %s failed", self.name)
             return self._postpone(group, now_ns, f"notifier {self.name}: {type(error).__name__}: {error}", None)
+        self._said = ""
         self.statistics.delivered += len(group)
         self._settle(numbers, now_ns, None)
         return None
+
+    def _say(self, level: int, message: str) -> None:
+        """Log a failure once, not for each event and attempt."""
+        if message != self._said:
+            _log.log(level, "%s", message)
+            self._said = message
 
     def _settle(self, numbers: Sequence[int], now_ns: int, refused: str | None) -> None:
         """Note what is done with; while the outbox cannot be written it is remembered, and not sent twice."""
@@ -157,8 +165,7 @@ class Courier:
         pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempts, 16))
         pause_s *= random.uniform(0.5, 1.0)  # noqa: S311  (spreads senders, keeps no secret)
         pause_s = max(pause_s, retry_after_s or 0.0)
-        level = logging.WARNING if attempts == 0 else logging.INFO
-        _log.log(level, "%s; tried again in %.0f s", failure, pause_s)
+        self._say(logging.WARNING, f"{failure}; tried again until it is delivered")
         self.statistics.failed += 1
         next_ns = now_ns + round(pause_s * _NS_PER_S)
         numbers = [each.event_number for each in group]

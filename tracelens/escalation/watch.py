@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 # Judgements may use this share of one core: where they take longer, fewer of them, of more new spans each, cost less.
 # But whoever is to be told does not wait longer than this.
 _BUSY_SHARE: Final = 0.25
-_LONGEST_PAUSE_S: Final = 4.0
+_LONGEST_PAUSE_S: Final = 2.5
 
 # The passes whose findings break a limit.
 _LIMITS: Final = ("slow_query", "p95_breach", "db_cpu")

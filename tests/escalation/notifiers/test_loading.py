@@ -191,9 +191,10 @@ def test_a_secret_that_is_not_there_stops_the_start_only(
     [
         ("", {"first", "mild", "over", "other", "nameless", "unknown"}),
         ('min_severity = "warning"', {"first", "over", "other", "nameless", "unknown"}),
-        ('rules = ["slow_query"]', {"other"}),
+        # Who was told of a breach is told of its end: that is known to those who deliver, and no filter asks again.
+        ('rules = ["slow_query"]', {"other", "over"}),
         ("send_resolved = false", {"first", "mild", "other", "nameless", "unknown"}),
-        ('service = "ord"', set[str]()),
+        ('service = "ord"', {"over"}),
         ('service = "ord.*"', {"first", "mild", "over", "unknown"}),
         ('endpoint = "GET .*"', {"first", "mild", "over", "other", "unknown"}),
         ('service = "pay|orders"\nmin_severity = "critical"\nsend_resolved = false', {"first", "unknown"}),
