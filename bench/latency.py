@@ -33,7 +33,7 @@ from mix import MS, Mix, Trace
 from planted import PlantedMix
 from tables import number, table, write_section
 
-from tracelens.analysis import Scope
+from tracelens.model import Scope
 from tracelens.settings import Settings
 from tracelens.sources import open_source
 

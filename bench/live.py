@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from tracelens.analysis import Scope, analyse
+from tracelens.analysis import analyse
 from tracelens.live import LiveAnalysis
 from tracelens.live.analysis import SHARE
+from tracelens.model import Scope
 from tracelens.otlp.decode import decode_requests
 from tracelens.otlp.files import expand_paths, read_requests
 from tracelens.semconv.normalise import normalise

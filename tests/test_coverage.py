@@ -19,10 +19,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from span_requests import START_NS, key_values, span
 
 import tracelens
-from tracelens.analysis import Scope
 from tracelens.checklist import checklist
 from tracelens.coverage import service_coverage, service_facts
-from tracelens.model import build_model
+from tracelens.model import Scope, build_model
 from tracelens.passes.registry import load_passes
 from tracelens.report.terminal import render_terminal
 from tracelens.settings import Settings

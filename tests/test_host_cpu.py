@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from metric_requests import as_metrics, cumulative, delta, gauge, metrics_of, summary
 from span_requests import START_NS
 
-from tracelens.analysis import Scope
 from tracelens.ingest import store_requests
-from tracelens.model import model_parameters
+from tracelens.model import Scope, model_parameters
 from tracelens.settings import Settings
 from tracelens.store.store import Reader, Store
 

@@ -19,11 +19,12 @@ from opentelemetry.sdk.resources import Resource
 from otlp.metric_strategies import requests
 from span_requests import as_traces, request, span
 
-from tracelens.analysis import Scope, analyse
+from tracelens.analysis import analyse
 from tracelens.errors import InvalidRequestError
 from tracelens.findings import Exemplar, Finding, Occurrences
 from tracelens.ingest import Ingest, IngestStatistics, recover_journal, set_aside_folder, store_requests
 from tracelens.journal import Journal
+from tracelens.model import Scope
 from tracelens.otlp.metrics import RefusedPoints, decode_metrics
 from tracelens.receiver import GrpcReceiver, HttpServer, OtlpApp
 from tracelens.report.json import finding_to_dict

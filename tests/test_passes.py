@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tracelens.analysis import Scope, analyse, run_pass, thresholds_of
+from tracelens.analysis import analyse, run_pass, thresholds_of
 from tracelens.coverage import needs
 from tracelens.findings import SEVERITIES, Finding
-from tracelens.model import build_model
+from tracelens.model import Scope, build_model
 from tracelens.passes.registry import CONTRACT_COLUMNS, PASS_FILES, Pass, builtin_folder, load_passes
 from tracelens.report.json import finding_to_dict
 from tracelens.settings import Settings

@@ -31,37 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tracelens.coverage import Facts
+    from tracelens.model import Scope
     from tracelens.passes.registry import Pass
     from tracelens.settings import Settings
     from tracelens.store.store import Reader
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What to analyse and what to show of it.
-
-    Attributes:
-        start_ns: spans that start earlier are left out; None for no bound.
-        end_ns: spans that start at it or later are left out; None for no bound.
-        received_since_ns: spans that were received earlier are left out; None for no bound.
-        settled_before_ns: a span received later whose parent is missing is not taken for a request: the parent may
-            still be on its way. None takes every such span for one.
-        service_name: show only this service.
-        endpoint: show only endpoints that contain this text.
-        pass_names: run only these passes; all where empty.
-        from_files: the spans are a recording, for which some thresholds have a default of their own.
-    """
-
-    start_ns: int | None = None
-    end_ns: int | None = None
-    received_since_ns: int | None = None
-    settled_before_ns: int | None = None
-    service_name: str | None = None
-    endpoint: str | None = None
-    pass_names: tuple[str, ...] = ()
-    from_files: bool = False
 
 
 def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracelens.analysis import Scope
+from tracelens.model import Scope
 from tracelens.settings import load_settings
 from tracelens.sources import open_files
 

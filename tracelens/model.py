@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tracelens.semconv.span_roles import span_role_rows
 
 if TYPE_CHECKING:
-    from tracelens.analysis import Scope
     from tracelens.settings import Settings
     from tracelens.store.store import Reader
 
@@ -36,6 +36,32 @@ MODEL: Final = (*CATALOGUE_MODEL, *SHARED_MODEL, *TRACE_MODEL, *WINDOW_MODEL)
 
 _EARLIEST_NS: Final = -(2**63) + 1
 _LATEST_NS: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to analyse and what to show of it.
+
+    Attributes:
+        start_ns: spans that start earlier are left out; None for no bound.
+        end_ns: spans that start at it or later are left out; None for no bound.
+        received_since_ns: spans that were received earlier are left out; None for no bound.
+        settled_before_ns: a span received later whose parent is missing is not taken for a request: the parent may
+            still be on its way. None takes every such span for one.
+        service_name: show only this service.
+        endpoint: show only endpoints that contain this text.
+        pass_names: run only these passes; all where empty.
+        from_files: the spans are a recording, for which some thresholds have a default of their own.
+    """
+
+    start_ns: int | None = None
+    end_ns: int | None = None
+    received_since_ns: int | None = None
+    settled_before_ns: int | None = None
+    service_name: str | None = None
+    endpoint: str | None = None
+    pass_names: tuple[str, ...] = ()
+    from_files: bool = False
 
 
 def build_model(reader: Reader, settings: Settings, scope: Scope) -> None:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from tracelens.analysis import Scope
 from tracelens.errors import OverloadedError, TracelensError, UsageError
+from tracelens.model import Scope
 from tracelens.receiver.admission import ByteBudget
 from tracelens.receiver.asgi import Answer, SenderGoneError, read_body
 from tracelens.report.html import render_html

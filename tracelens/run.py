@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tracelens.analysis import Scope, analyse
+from tracelens.analysis import analyse
 from tracelens.errors import UsageError
 from tracelens.ingest import Ingest
 from tracelens.journal import Journal
+from tracelens.model import Scope
 from tracelens.receiver.grpc import GrpcReceiver
 from tracelens.receiver.http import OtlpApp
 from tracelens.receiver.http_server import HttpServer

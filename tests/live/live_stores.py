@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from tracelens.analysis import Scope, analyse
+from tracelens.analysis import analyse
 from tracelens.live import LiveAnalysis
 from tracelens.live.analysis import SETTLE_S
+from tracelens.model import Scope
 from tracelens.otlp.decode import decode_requests
 from tracelens.otlp.files import read_requests
 from tracelens.otlp.signals import Signal

@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 from live_stores import picked, recorded
 
-from tracelens.analysis import Scope, find_rows, thresholds_of
+from tracelens.analysis import find_rows, thresholds_of
 from tracelens.live.relations import kept_relations, made_by
-from tracelens.model import SHARED_MODEL, TRACE_MODEL, build_model
+from tracelens.model import SHARED_MODEL, TRACE_MODEL, Scope, build_model
 from tracelens.passes.registry import Pass, load_passes
 from tracelens.settings import Settings
 from tracelens.store.store import Reader, Store

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 import tracelens
-from tracelens.analysis import Scope
 from tracelens.cli import main
+from tracelens.model import Scope
 from tracelens.report.html import render_html
 from tracelens.report.json import report_from_dict
 from tracelens.server import ServeAddresses, Server

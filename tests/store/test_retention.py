@@ -105,7 +105,7 @@ def test_the_oldest_go_for_the_size_and_their_room_is_used_again(store: Store) -
     receive(store, range(rows), 1, attributes=2)
     for block in range(1, 7):
         copy(store, block * rows, block + 1)
-    store.checkpoint()
+        store.checkpoint()  # a row group for each: room is given back by whole row groups
     full = used_bytes(store)
     assert expire(store, before_ns=None, max_bytes=full) == 0
     limit = full // 2

@@ -119,7 +119,7 @@ def run(
 def _analysed(selection: Selection, progress: Callable[[str], None]) -> tuple[Report, list[str]]:
     """Return the report that the options ask for, and what could not be read."""
     progress("starting")
-    from tracelens.analysis import Scope  # noqa: PLC0415
+    from tracelens.model import Scope  # noqa: PLC0415
     from tracelens.sources import open_files, open_source  # noqa: PLC0415
 
     scope = Scope(

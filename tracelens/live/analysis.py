@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 from tracelens.analysis import (
-    Scope,
     choose_passes,
     finding_of,
     fold_rows,
@@ -24,7 +23,7 @@ from tracelens.live.exemplars import RememberedExemplars
 from tracelens.live.pace import share_out
 from tracelens.live.relations import OVERVIEW, scripts_for, texts
 from tracelens.live.window import Bounds, LiveWindow
-from tracelens.model import model_parameters
+from tracelens.model import Scope, model_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

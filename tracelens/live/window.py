@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from tracelens.analysis import Scope
 from tracelens.live.kept import KeptRows, delete_kept, replace_kept
 from tracelens.live.relations import kept_relations, made_by
-from tracelens.model import CATALOGUE_MODEL, SHARED_MODEL, TRACE_MODEL, model_parameters
+from tracelens.model import CATALOGUE_MODEL, SHARED_MODEL, TRACE_MODEL, Scope, model_parameters
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from tracelens.analysis import Scope, analyse
+from tracelens.analysis import analyse
 from tracelens.errors import StoreBusyError, StoreError
 from tracelens.escalation.outbox import events_after
 from tracelens.ingest import recover_journal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracelens.findings import Report
+    from tracelens.model import Scope
     from tracelens.settings import Settings
     from tracelens.sources.server_address import ServerAddress
 
