@@ -272,7 +272,8 @@ def main() -> int:
             time.sleep(1)
         time.sleep(5)  # for what should not come
         serve.end(signal.SIGTERM)
-        lines = [Told(0.0, json.loads(line)) for line in (folder / "events.jsonl").read_text().splitlines()]
+        recorded = (folder / "events.jsonl").read_text().splitlines()
+        lines = [Told(float(place), json.loads(line)) for place, line in enumerate(recorded)]
         log = (folder / "serve.log").read_text()
     wrong = judge(planned, hook.told, "webhook") + judge(planned, lines, "file")
     undisturbed = latencies(planned, hook.told)

@@ -145,17 +145,17 @@ class Watch:
             self._changed.clear()
             if self._stopping.is_set():
                 return
-            begun = time.monotonic()
+            begun, begun_working = time.monotonic(), time.thread_time()
             try:
                 self.judge(time.time_ns())
             except TracelensError as error:
                 _log.error("cannot judge the limits: %s", error)
             except Exception:  # noqa: BLE001  (the thread must live on: the next judgement may succeed)
                 _log.exception("cannot judge the limits")
-            took_s = time.monotonic() - begun
             self.statistics.judgements += 1
-            self.statistics.judging_s += took_s
-            self._stopping.wait(max(interval_s, min(took_s / _BUSY_SHARE, _LONGEST_PAUSE_S)))
+            self.statistics.judging_s += time.monotonic() - begun
+            worked_s = time.thread_time() - begun_working
+            self._stopping.wait(max(interval_s, min(worked_s / _BUSY_SHARE, _LONGEST_PAUSE_S)))
 
     def _wait_s(self, now_ns: int) -> float | None:
         """Return how long nothing can change without new spans."""

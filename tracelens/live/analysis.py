@@ -40,7 +40,7 @@ SETTLE_S: Final = 10.0
 """Children are exported before their parent ends. A span whose parent is not there yet waits this long for it before it
 is taken for a request of its own: two export intervals of the SDKs."""
 
-SHARE: Final = 0.15
+SHARE: Final = 0.25
 """What working out the findings of a large window may use of one core, beside what is spent on new spans."""
 
 _NS_PER_S: Final = 1_000_000_000

@@ -49,10 +49,10 @@ class Part:
 
     @contextmanager
     def run(self, now_ns: int) -> Iterator[None]:
-        """Take the time of working it out."""
-        begun = time.monotonic()
+        """Take the time of working it out: of this thread, since a busy machine must not slow it down twice."""
+        begun = time.thread_time()
         yield
-        self._took_s = time.monotonic() - begun
+        self._took_s = time.thread_time() - begun
         self._run_ns = now_ns
         self.is_stale = False
 
