@@ -131,6 +131,8 @@ def instrument(steps: Steps) -> None:
         (normalise, "_null_if_empty", "normalise: state, status, weights"),
         (normalise, "_small", "normalise: state, status, weights"),
         (normalise, "_weights", "normalise: state, status, weights"),
+        (normalise, "by_trace", "normalise: put traces together"),
+        (normalise, "in_order", "normalise: put traces together"),
         (normalise, "_split_query", "normalise: split paths"),
         (normalise, "_events", "normalise: events and links"),
         (normalise, "_links", "normalise: events and links"),
@@ -260,6 +262,7 @@ def main() -> int:
     parser.add_argument("--transaction", type=int, default=_TRANSACTION_SPANS, help="spans that are stored at once")
     parser.add_argument("--write", action="store_true", help="into bench/README.md")
     arguments = parser.parse_args()
+    pa.set_memory_pool(pa.system_memory_pool())  # as the server does
     bodies = list(Load(arguments.spans, arguments.seed).bodies())
     spans = len(bodies) * SPANS_PER_REQUEST
     parses = [parse_all(bodies).parse_us]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -17,13 +16,16 @@ from click.testing import CliRunner
 from metrics_page import metrics_page
 from notifiers_page import notifiers_page
 
-import tracelens
+from tracelens.analysis import analyse
 from tracelens.cli import main as tracelens_command
 from tracelens.escalation.lifecycle import Lifecycle
 from tracelens.escalation.rules import Rules
+from tracelens.model import Scope
 from tracelens.passes.registry import Pass, load_passes
 from tracelens.report.pass_page import render_pass_page
 from tracelens.settings import parse_settings
+from tracelens.sources.files import load_files
+from tracelens.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE_SETTINGS = {"objectives": [{"service": ".*", "endpoint": ".*", "p95_ms": 100}]}
@@ -63,12 +65,16 @@ def command_help() -> str:
 def example_event() -> str:
     """Return the event that the recorded slow endpoint gives, on lines of its own."""
     settings = parse_settings(EXAMPLE_SETTINGS, source="docs/generate.py", folder=ROOT)
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "tracelens.toml"
-        config.write_text("[[objectives]]\nservice = '.*'\nendpoint = '.*'\np95_ms = 100\n", encoding="utf-8")
-        report = tracelens.analyze(ROOT / "sample_traces" / "n_plus_one", config=config)
+    rules = Rules(settings)
+    store = Store(None)
+    try:
+        load_files(store, [ROOT / "sample_traces" / "n_plus_one"], sys.exit)
+        with store.reader() as reader:
+            report = analyse(reader, rules.judging(), Scope(from_files=True))
+    finally:
+        store.close()
     moment = report.window_end_ns or 0
-    changes = Lifecycle(settings.escalation, {}, moment).step(Rules(settings).observations(report), report, moment)
+    changes = Lifecycle(settings.escalation, {}, moment).step(rules.observations(report), report, moment)
     event = next(change.event for change in changes if change.event["data"]["causes"])
     event |= {"id": "6c1b2f0e-7a35-4c0e-9d55-1d3c1f6f3b10"}
     return f"```json\n{json.dumps(event, indent=2, ensure_ascii=False)}\n```\n"

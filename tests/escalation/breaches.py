@@ -50,11 +50,11 @@ def finding(
 
 
 def slow_query(seconds: float, **other: Any) -> Finding:
-    return finding("slow_query", slowest_ms=seconds * 1000, **other)
+    return finding("slow_query", **{"slowest_ms": seconds * 1000, "slow_calls": 1} | other)
 
 
 def p95(seconds: float, *, requests: int = 25, **other: Any) -> Finding:
-    measured = (("p95_ms", seconds * 1000), ("requests", requests))
+    measured = (("p95_ms", seconds * 1000), ("recorded_requests", requests))
     return replace(finding("p95_breach", **other), evidence=measured)
 
 

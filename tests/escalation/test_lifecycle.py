@@ -66,10 +66,10 @@ def test_worse_and_lasting_breaches_are_told_again(tmp_path: Path) -> None:
     assert judge.at(2, slow_query(2.9)) == NOTHING
     assert judge.at(4, slow_query(3)) == [("slow_query", "worse")]
     assert judge.at(6, slow_query(4.4)) == NOTHING
-    assert judge.at(3599, slow_query(2)) == NOTHING
-    assert judge.at(3600, slow_query(2)) == [("slow_query", "repeat")]
-    assert judge.at(7199, slow_query(2)) == NOTHING
-    assert judge.at(7200, slow_query(2)) == [("slow_query", "repeat")]
+    assert judge.at(3603, slow_query(2)) == NOTHING
+    assert judge.at(3604, slow_query(2)) == [("slow_query", "repeat")]
+    assert judge.at(7203, slow_query(2)) == NOTHING
+    assert judge.at(7204, slow_query(2)) == [("slow_query", "repeat")]
     assert [event["data"]["value"] for event in judge.events] == [2, 3, 2, 2]
 
 
@@ -123,6 +123,7 @@ def test_overrides_are_for_those_they_name(tmp_path: Path) -> None:
         rules=[
             {"rule": "slow_query", "service": "reports", "limit": 10, "action": "Ask the analysts"},
             {"rule": "slow_query", "service": "reports", "endpoint": "GET /export/.*", "enabled": False},
+            {"rule": "slow_query", "endpoint": "GET /export/.*", "min_samples": 1},
             {"rule": "p95_breach", "endpoint": "GET /health", "limit": 0.1, "min_samples": 50},
             {"rule": "finding", "service": "legacy", "severity": "never"},
         ],
@@ -138,17 +139,19 @@ def test_overrides_are_for_those_they_name(tmp_path: Path) -> None:
     judging = judge.rules.judging()
     assert judging.thresholds["slow_query"]["critical_ms"] == 900
     assert judging.thresholds["slow_query"]["slow_ms"] == 500
-    assert judging.thresholds["p95_breach"]["objective_ms"] == 1800
-    assert [(entry.service, entry.endpoint, entry.p95_ms) for entry in judging.objectives] == [
-        (".*", "GET /health", 90)
-    ]
+    assert judging.thresholds["p95_breach"] == {"objective_ms": 2000, "near_ratio": 0.9}
+    assert [(entry.service, entry.endpoint, entry.p95_ms) for entry in judging.objectives] == [(".*", "GET /health", 100)]
 
 
 def test_a_slow_query_within_its_limit_is_a_finding_like_others(tmp_path: Path) -> None:
-    judge = Judge(tmp_path, finding_severity="warning")
-    assert judge.at(0, slow_query(0.7, severity="warning")) == [("finding", "first")]
+    judge = Judge(tmp_path, finding_severity="warning", resolve_after_s=0)
+    assert judge.at(0, slow_query(0.7, slow_calls=3)) == [("finding", "first")]
+    assert judge.at(1, slow_query(0.95)) == [("finding", "resolved")], "the pass looks so far down for us only"
+    assert judge.at(2, p95(1.95)) == NOTHING
     strict = Judge(tmp_path)
-    assert strict.at(0, slow_query(0.7, severity="critical")) == NOTHING
+    assert strict.at(0, slow_query(0.7, slow_calls=3)) == NOTHING
+    off = Judge(tmp_path, finding_severity="info", rules=[{"rule": "slow_query", "enabled": False}])
+    assert off.at(0, slow_query(5, slow_calls=9)) == NOTHING
 
 
 def test_a_database_host_is_judged_by_what_lasts_and_joins_the_events_of_its_services(tmp_path: Path) -> None:
@@ -177,8 +180,10 @@ def test_quiet_hours_put_off_and_hide_nothing(tmp_path: Path) -> None:
     # 09:00 UTC on Monday is 10:00 in Paris, in the night that began on Sunday.
     assert judge.at(0, slow_query(2)) == [("slow_query", "muted first")]
     assert judge.events[0]["data"]["muted"] == "night"
-    assert judge.at(100, slow_query(2)) == NOTHING
-    assert judge.at(1799, slow_query(2)) == NOTHING
+    assert judge.at(50, slow_query(2)) == NOTHING
+    assert judge.at(55, slow_query(3)) == [("slow_query", "muted worse")]
+    assert judge.at(115, slow_query(2)) == [("slow_query", "muted repeat")]
+    assert judge.at(174, slow_query(2)) == NOTHING
     assert judge.at(1800, slow_query(2)) == [("slow_query", "first")]
     assert judge.at(1900) == [("slow_query", "resolved")]
     assert judge.at(2000, n_plus_one("warning", service="search")) == [("finding", "muted first")]
@@ -191,7 +196,8 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
     judge.at(0, p95(3), n_plus_one(share=0.5))
     (told,) = judge.events
     again = Judge(tmp_path, resolve_after_s=0)
-    again.lifecycle = Lifecycle(again.settings.escalation, {"p95_breach:" + told["subject"]: told}, START_NS)
+    open_events = {"p95_breach:" + told["subject"]: told}
+    again.lifecycle = Lifecycle(again.settings.escalation, open_events, START_NS, again.rules.resolve_after_s)
     assert again.at(1, p95(3), n_plus_one(share=0.5)) == NOTHING
     assert again.at(2) == [("p95_breach", "resolved")]
     assert again.events[0]["data"] == told["data"] | {"state": "resolved", "reason": "resolved"}

@@ -416,6 +416,37 @@ def test_very_many_names_in_one_batch() -> None:
     assert [len(entry["attributes"]) for entry in found] == [700] * 100
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 4), max_size=20))
+def test_the_spans_of_a_trace_are_together(traces: list[int]) -> None:
+    arrived = list(enumerate(traces, start=1))
+    spans = [
+        span(
+            number,
+            {"db.system": f"system {number}", "own": number},
+            trace_id=trace.to_bytes(16),
+            events=[Span.Event(name=f"event {number}")],
+            links=[Span.Link(span_id=number.to_bytes(8))],
+        )
+        for number, trace in arrived
+    ]
+    found = tables(request(*spans))
+    together = [pair for trace in dict.fromkeys(traces) for pair in arrived if pair[1] == trace]
+    columns = ("span_id", "trace_id", "db_system", "attributes")
+    assert [tuple(row[name] for name in columns) for row in found.spans.to_pylist()] == [
+        (number, uuid.UUID(int=trace), f"system {number}", [{"key": "own", "value": str(number)}])
+        for number, trace in together
+    ]
+    for details, name in ((found.events, "name"), (found.links, "linked_span_id")):
+        if details is None:
+            assert not traces
+            continue
+        assert [(row["span_id"], row["trace_id"].int, row[name]) for row in details.rows.to_pylist()] == [
+            (number, trace, f"event {number}" if name == "name" else number) for number, trace in arrived
+        ]
+        assert [together[owner] for owner in details.owners] == arrived
+
+
 def test_a_slice_of_a_batch_gives_the_rows_of_its_requests() -> None:
     event = Span.Event(name="e")
     bodies = [

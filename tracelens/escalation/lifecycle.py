@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tracelens.escalation.causes import explain
@@ -11,7 +12,7 @@ from tracelens.escalation.quiet_hours import muting_reason
 from tracelens.findings import SEVERITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tracelens.escalation.rules import Observation
     from tracelens.findings import Report
@@ -30,7 +31,7 @@ class Change:
     @property
     def is_muted(self) -> bool:
         """Whether it is to be recorded and nobody told."""
-        return self.event["data"].get("muted") is not None
+        return _is_muted(self.event)
 
 
 @dataclass(slots=True)
@@ -38,10 +39,10 @@ class _Breach:
     """A limit that is or was just broken.
 
     Attributes:
-        noticed_ns: since when it has been broken, or when it was last told that it lasts.
+        noticed_ns: since when it has been broken without a break, before anything was said of it.
         hold_s, resolve_after_s: by its rule.
         told: the last event that somebody was told, None where nobody was.
-        muted: the last event that nobody was told, None where there is none.
+        last: the last event, told or muted; None where there is none.
         is_explained: whether another breach's event told of it.
         kept_since_ns: since when the limit has been kept again, None while it is not.
     """
@@ -50,14 +51,14 @@ class _Breach:
     hold_s: float
     resolve_after_s: float
     told: dict[str, Any] | None = None
-    muted: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
     is_explained: bool = False
     kept_since_ns: int | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether there is anything to be said of it when it ends."""
-        return self.told is not None or self.muted is not None or self.is_explained
+        return self.last is not None or self.is_explained
 
     @property
     def deadline_ns(self) -> int | None:
@@ -74,19 +75,26 @@ class Lifecycle:
         settings: hold times, margins and quiet hours.
         open_events: the last event of every breach that had not ended, by its key.
         now_ns: when it starts.
+        resolve_after_s: gives, for one of these events, how long its limit must be kept until it is over; what the
+            settings say for all where it is left out.
     """
 
-    def __init__(self, settings: EscalationSettings, open_events: Mapping[str, dict[str, Any]], now_ns: int) -> None:
+    def __init__(
+        self,
+        settings: EscalationSettings,
+        open_events: Mapping[str, dict[str, Any]],
+        now_ns: int,
+        resolve_after_s: Callable[[dict[str, Any]], float] | None = None,
+    ) -> None:
         self._settings = settings
         self._breaches: dict[str, _Breach] = {}
         for key, event in open_events.items():
-            is_muted = event["data"].get("muted") is not None
             self._breaches[key] = _Breach(
                 noticed_ns=now_ns,
                 hold_s=settings.hold_s,
-                resolve_after_s=settings.resolve_after_s,
-                told=None if is_muted else event,
-                muted=event if is_muted else None,
+                resolve_after_s=resolve_after_s(event) if resolve_after_s else settings.resolve_after_s,
+                told=None if _is_muted(event) else event,
+                last=event,
             )
 
     @property
@@ -116,16 +124,15 @@ class Lifecycle:
             if not seen.is_over:
                 return ()
             breach = self._breaches[key] = _Breach(now_ns, seen.rule.hold_s, seen.rule.resolve_after_s)
-        reason = self._reason(breach, seen, now_ns)
+        breach.resolve_after_s = seen.rule.resolve_after_s
+        muted = muting_reason(self._settings.quiet, seen, now_ns)
+        reason = self._reason(breach, seen, now_ns, is_muted=muted is not None)
         if reason is None or breach.is_explained:
             return ()
         if reason == "first" and self._is_told_by_another(seen):
             breach.is_explained = True
             return ()
-        muted = muting_reason(self._settings.quiet, seen, now_ns)
-        if muted is not None and breach.is_open:
-            return ()
-        event = firing_event(
+        breach.last = firing_event(
             seen,
             explain(seen.finding, report),
             reason=reason,
@@ -134,28 +141,25 @@ class Lifecycle:
             muted=muted,
         )
         if muted is None:
-            breach.told = event
-        else:
-            breach.muted = event
-        return (Change(key, event),)
+            breach.told = breach.last
+        return (Change(key, breach.last),)
 
-    def _reason(self, breach: _Breach, seen: Observation, now_ns: int) -> str | None:
-        """Return why to tell of a breach now, None where there is no reason."""
-        if breach.told is None:
-            held = seen.is_over and now_ns - breach.noticed_ns >= _ns(seen.rule.hold_s)
-            return "first" if held else None
-        told = breach.told["data"]
-        is_worse = SEVERITIES.index(seen.severity) > SEVERITIES.index(told["severity"])
+    def _reason(self, breach: _Breach, seen: Observation, now_ns: int, *, is_muted: bool) -> str | None:
+        """Return why to tell of a breach now, or to record it while nobody is told; None where there is no reason."""
+        known = breach.last if is_muted else breach.told
+        if not seen.is_over:
+            return None
+        if known is None:
+            return "first" if now_ns - breach.noticed_ns >= _ns(seen.rule.hold_s) else None
+        data = known["data"]
+        is_worse = SEVERITIES.index(seen.severity) > SEVERITIES.index(data["severity"])
         # A finding's value is a sum over the window, which grows with the traffic; its severity does not.
         if seen.rule.name != "finding":
-            is_worse = is_worse or seen.value >= told["value"] * self._settings.worse_ratio
-        if is_worse and seen.is_over:
+            is_worse = is_worse or seen.value >= data["value"] * self._settings.worse_ratio
+        if is_worse:
             return "worse"
-        lasts = self._settings.repeat_s and now_ns - breach.noticed_ns >= _ns(self._settings.repeat_s)
-        if lasts and seen.is_over:
-            breach.noticed_ns = now_ns
-            return "repeat"
-        return None
+        lasts = self._settings.repeat_s and now_ns - _time_ns(known) >= _ns(self._settings.repeat_s)
+        return "repeat" if lasts else None
 
     def _is_told_by_another(self, seen: Observation) -> bool:
         """Whether the event of a breach that lasts has named this finding among its causes."""
@@ -180,8 +184,16 @@ class Lifecycle:
 
 def _ending(key: str, breach: _Breach, now_ns: int) -> Sequence[Change]:
     """Return the event that a breach is over, where one was told or recorded of it."""
-    last = breach.told or breach.muted
+    last = breach.told or breach.last
     return (Change(key, resolved_event(last, now_ns)),) if last else ()
+
+
+def _is_muted(event: dict[str, Any]) -> bool:
+    return event["data"].get("muted") is not None
+
+
+def _time_ns(event: dict[str, Any]) -> int:
+    return round(datetime.fromisoformat(event["time"]).timestamp() * _NS_PER_S)
 
 
 def _ns(seconds: float) -> int:

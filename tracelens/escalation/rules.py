@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.findings import SEVERITIES
 from tracelens.settings import Objective
@@ -27,6 +27,9 @@ _UNITS: Final = {"slow_query": "s", "p95_breach": "s", "db_cpu": "%", "finding":
 
 _SLOW_MS: Final = 500.0
 """From where on the pass slow_query looks at a call at all, unless configured."""
+
+_MIN_SLOW_CALLS: Final = 3.0
+"""So many slow calls make a query worth a finding, unless configured."""
 
 _WITHIN_ITS_LIMIT: Final = "warning"
 """What the finding of a limit's own pass is while the limit is kept: the pass looked from further down."""
@@ -102,17 +105,19 @@ class Rules:
         # A host is saturated by every sample of a stretch of time, so here the pass has to know the limit itself.
         db_cpu = thresholds.setdefault("db_cpu", {})
         db_cpu["limit_percent"] = min([escalation.db_cpu_percent, *self._limits("db_cpu")])
-        thresholds.setdefault("p95_breach", {})["objective_ms"] = escalation.p95_s * 1000 * escalation.recover_ratio
-        own = [
+        p95 = thresholds.setdefault("p95_breach", {})
+        p95["objective_ms"], p95["near_ratio"] = escalation.p95_s * 1000, escalation.recover_ratio
+        own = tuple(
             Objective(service=entry.service or ".*", endpoint=entry.endpoint or ".*", p95_ms=entry.limit * 1000)
             for entry in escalation.rules
             if entry.rule == "p95_breach" and entry.limit is not None
-        ]
-        objectives = tuple(
-            replace(entry, p95_ms=entry.p95_ms * escalation.recover_ratio)
-            for entry in (*self._settings.objectives, *own)
         )
-        return replace(self._settings, thresholds=thresholds, objectives=objectives)
+        return replace(self._settings, thresholds=thresholds, objectives=(*self._settings.objectives, *own))
+
+    def resolve_after_s(self, event: dict[str, Any]) -> float:
+        """Return how long the limit that an event told of must be kept before its breach is over."""
+        data = event["data"]
+        return self._rule(data["rule"], data["service_name"], data["endpoint"]).resolve_after_s
 
     def _lowest(self, rule: str, general: float) -> float:
         return min([general, *self._limits(rule)]) * self._escalation.recover_ratio
@@ -123,13 +128,22 @@ class Rules:
     def _observation(self, finding: Finding) -> Observation | None:
         severity = finding.severity
         if finding.pass_name in _MEASURES:
-            rule = self._rule(finding.pass_name, finding)
-            seen = self._measured(rule, finding) if rule.enabled else None
+            rule = self._rule(finding.pass_name, finding.service_name, finding.endpoint)
+            if not rule.enabled:
+                return None
+            seen = self._measured(rule, finding)
             if seen and not seen.is_kept:
                 return seen
+            if finding.pass_name != "slow_query" or not self._is_slow_within_its_limit(finding):
+                return None
             severity = _WITHIN_ITS_LIMIT
-        rule = self._rule("finding", finding)
+        rule = self._rule("finding", finding.service_name, finding.endpoint, finding.advice.summary)
         return self._severe(rule, finding, severity) if rule.enabled else None
+
+    def _is_slow_within_its_limit(self, finding: Finding) -> bool:
+        """Whether the pass tells of the query for the number of its slow calls, and not for how far we let it look."""
+        least = self._settings.thresholds.get("slow_query", {}).get("min_slow_calls", _MIN_SLOW_CALLS)
+        return _number(dict(finding.evidence)["slow_calls"]) >= least
 
     def _measured(self, rule: Rule, finding: Finding) -> Observation | None:
         """Return how a quantity stands to its limit."""
@@ -159,33 +173,34 @@ class Rules:
             is_kept=distance < -1,
         )
 
-    def _rule(self, name: str, finding: Finding) -> Rule:
+    def _rule(self, name: str, service_name: str, endpoint: str, action: str = "") -> Rule:
+        """Return a rule as it is for an endpoint; `action` is for the rules that have none of their own."""
         escalation = self._escalation
         values: dict[str, object] = {
-            "limit": self._limit(name, finding),
+            "limit": self._limit(name, service_name, endpoint),
             "severity": escalation.finding_severity,
             "min_samples": 1,
             "hold_s": escalation.hold_s,
             "resolve_after_s": escalation.resolve_after_s,
-            "action": _ACTIONS.get(name, finding.advice.summary),
+            "action": _ACTIONS.get(name, action),
             "enabled": True,
         }
         for entry in escalation.rules:
-            if entry.rule == name and _covers(entry, finding):
+            if entry.rule == name and _covers(entry, service_name, endpoint):
                 values |= {key: value for key in values if (value := getattr(entry, key)) is not None}
         return Rule(name=name, unit=_UNITS[name], **values)  # type: ignore[arg-type]  # the fields' own types
 
-    def _limit(self, name: str, finding: Finding) -> float:
+    def _limit(self, name: str, service_name: str, endpoint: str) -> float:
         if name == "p95_breach":
-            own = [entry.p95_ms / 1000 for entry in self._settings.objectives if _covers(entry, finding)]
+            own = [entry.p95_ms / 1000 for entry in self._settings.objectives if _covers(entry, service_name, endpoint)]
             return min(own, default=self._escalation.p95_s)
         limits = {"slow_query": self._escalation.slow_query_s, "db_cpu": self._escalation.db_cpu_percent}
         return limits.get(name, 0.0)
 
 
-def _covers(entry: Objective | RuleOverride, finding: Finding) -> bool:
-    return (not entry.service or re.fullmatch(entry.service, finding.service_name) is not None) and (
-        not entry.endpoint or re.fullmatch(entry.endpoint, finding.endpoint) is not None
+def _covers(entry: Objective | RuleOverride, service_name: str, endpoint: str) -> bool:
+    return (not entry.service or re.fullmatch(entry.service, service_name) is not None) and (
+        not entry.endpoint or re.fullmatch(entry.endpoint, endpoint) is not None
     )
 
 
@@ -194,7 +209,7 @@ def _slow_query(finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[f
 
 
 def _p95(_finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[float, int]:
-    return _number(evidence["p95_ms"]) / 1000, int(_number(evidence["requests"]))
+    return _number(evidence["p95_ms"]) / 1000, int(_number(evidence["recorded_requests"]))
 
 
 def _db_cpu(_finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[float, int]:

@@ -66,7 +66,9 @@ class Watch:
         self._live = LiveAnalysis(store, self._rules.judging(), _LIMITS)
         self._couriers = couriers
         with store.reader() as reader:
-            self._lifecycle = Lifecycle(settings.escalation, open_events(reader), time.time_ns())
+            self._lifecycle = Lifecycle(
+                settings.escalation, open_events(reader), time.time_ns(), self._rules.resolve_after_s
+            )
             self._told = told_notifiers(reader)
         self._unrecorded: list[tuple[Change, list[str]]] = []
         self._received_ns = time.time_ns()  # the last process may have received spans that have not settled

@@ -42,15 +42,15 @@ class Destination:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def read_destination(settings: ForwardSettings) -> Destination:
-    """Return the destination of the settings.
+def read_destination(settings: ForwardSettings, option: str) -> Destination:
+    """Return the destination of the settings; `option` is where its URL was given, for messages.
 
     Raises:
         UsageError: the URL is none, or does not go with the other settings.
     """
     text = settings.url
     wrong = UsageError(
-        f"--forward {text}: not an OTLP endpoint; write http(s)://host:4318 or grpc(s)://host:4317, "
+        f"{option} {text}: not an OTLP endpoint; write http(s)://host:4318 or grpc(s)://host:4317, "
         "and credentials under [forward.headers]"
     )
     try:
@@ -67,7 +67,7 @@ def read_destination(settings: ForwardSettings) -> Destination:
     is_secure = url.scheme in {"https", "grpcs"}
     if not is_secure and (settings.ca_file or settings.cert_file):
         secure = {"http": "https", "grpc": "grpcs"}[url.scheme]
-        raise UsageError(f"--forward {text}: certificates are configured for it; write {secure}://, or remove them")
+        raise UsageError(f"{option} {text}: certificates are configured for it; write {secure}://, or remove them")
     return Destination(
         url=text,
         is_grpc=is_grpc,

@@ -12,7 +12,7 @@ import tracelens
 from tracelens.errors import InvalidRequestError
 from tracelens.forwarding.conversion import to_protobuf
 from tracelens.forwarding.destination import read_pem_files
-from tracelens.forwarding.outcome import Delivered, Outcome, Refused, TryAgain
+from tracelens.forwarding.outcome import Delivered, Outcome, Refused, TryAgain, TurnedAway
 from tracelens.receiver.encoding import Encoding
 from tracelens.receiver.signals import SIGNALS, rejected_records, response_class
 from tracelens.receiver.status import retry_info
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from google.rpc.error_details_pb2 import RetryInfo
 
     from tracelens.forwarding.destination import Destination
+    from tracelens.forwarding.headers import OwnHeaders
     from tracelens.receiver.forwarding import RawRequest
     from tracelens.settings.forwarding import ForwardSettings
 
@@ -35,6 +36,14 @@ _RETRIED: Final = frozenset(
     }
 )
 """As OTLP's table has it; RESOURCE_EXHAUSTED is added where it comes with a delay."""
+_TURNED_AWAY: Final = frozenset(
+    {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+"""Not retryable for OTLP, whose clients have the request alone; it is not the request that is wrong."""
 _COMPRESSIONS: Final = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
 _FIRST_RECONNECT_MS: Final = 100
 
@@ -45,13 +54,13 @@ class GrpcSender:
     Args:
         destination: where to.
         settings: compression, time-out and certificates.
-        headers: metadata sent with every request.
+        headers: metadata sent with every request; read again when they are not accepted.
 
     Raises:
         UsageError: a certificate cannot be used.
     """
 
-    def __init__(self, destination: Destination, settings: ForwardSettings, headers: dict[str, str]) -> None:
+    def __init__(self, destination: Destination, settings: ForwardSettings, headers: OwnHeaders) -> None:
         self._timeout_s = settings.timeout_s
         self._headers = headers
         longest_ms = round(settings.retry_max_interval_s * 1000)
@@ -85,11 +94,14 @@ class GrpcSender:
             answer = self._exports[request.signal](
                 body,
                 timeout=self._timeout_s,
-                metadata=tuple((self._headers | dict(request.headers)).items()),
+                metadata=tuple((self._headers.values | dict(request.headers)).items()),
                 compression=self._compression,
             )
         except grpc.RpcError as error:
-            return _failed(error)
+            outcome = _failed(error)
+            if isinstance(outcome, TurnedAway):
+                self._headers.read_again()
+            return outcome
         response = response_class(request.signal)()
         try:
             response.ParseFromString(answer)
@@ -105,9 +117,11 @@ class GrpcSender:
 def _failed(error: grpc.RpcError) -> Outcome:
     code, reason = error.code(), error.details() or "no reason given"
     delay = _asked_delay(error)
+    asked_s = None if delay is None else max(0.0, delay.retry_delay.ToNanoseconds() / 1e9)
     if code in _RETRIED or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and delay is not None):
-        asked_s = None if delay is None else max(0.0, delay.retry_delay.ToNanoseconds() / 1e9)
         return TryAgain(f"{code.name} {reason}", asked_s)
+    if code in _TURNED_AWAY:
+        return TurnedAway(code.name, reason, asked_s)
     return Refused(code.name, reason)
 
 

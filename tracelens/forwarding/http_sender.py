@@ -18,7 +18,7 @@ from google.rpc.status_pb2 import Status
 
 import tracelens
 from tracelens.forwarding.destination import client_context
-from tracelens.forwarding.outcome import Delivered, Outcome, Refused, TryAgain
+from tracelens.forwarding.outcome import Delivered, Outcome, Refused, TryAgain, TurnedAway
 from tracelens.receiver.encoding import Encoding
 from tracelens.receiver.signals import rejected_records, response_class
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from tracelens.forwarding.destination import Destination
+    from tracelens.forwarding.headers import OwnHeaders
     from tracelens.receiver.forwarding import RawRequest
     from tracelens.settings.forwarding import ForwardSettings
 
@@ -37,9 +38,12 @@ _RETRIED: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
+_TURNED_AWAY: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+"""Not retryable for OTLP, whose clients have the request alone; it is not the request that is wrong."""
 _SUCCESSES: Final = range(200, 300)
 _MAX_ANSWER_BYTES: Final = 4 << 20
 """OTLP's limit of a response."""
+_USER_AGENT: Final = {"user-agent": f"tracelens/{tracelens.__version__}"}
 _SHOWN_CHARACTERS: Final = 300
 # Levels above these cost several times the time for some per cent of the bytes.
 _GZIP_LEVEL: Final = 5
@@ -52,16 +56,16 @@ class HttpSender:
     Args:
         destination: where to.
         settings: compression and time-out.
-        headers: sent with every request.
+        headers: sent with every request; read again when they are not accepted.
 
     Raises:
         UsageError: a certificate cannot be used.
     """
 
-    def __init__(self, destination: Destination, settings: ForwardSettings, headers: dict[str, str]) -> None:
+    def __init__(self, destination: Destination, settings: ForwardSettings, headers: OwnHeaders) -> None:
         self._destination = destination
         self._compression = settings.compression
-        self._headers = {"user-agent": f"tracelens/{tracelens.__version__}"} | headers
+        self._headers = headers
         where = (destination.host, destination.port)
         self._connection = (
             http.client.HTTPSConnection(*where, timeout=settings.timeout_s, context=client_context(settings))
@@ -72,7 +76,7 @@ class HttpSender:
     def send(self, request: RawRequest) -> Outcome:
         """Send one request and wait for its answer."""
         body, headers = self._compressed(request.body)
-        headers |= self._headers | dict(request.headers) | {"content-type": request.encoding.value}
+        headers |= _USER_AGENT | self._headers.values | dict(request.headers) | {"content-type": request.encoding.value}
         path = self._destination.path + request.signal.path
         is_kept_alive = self._connection.sock is not None
         try:
@@ -100,8 +104,12 @@ class HttpSender:
         if response.status in _SUCCESSES:
             return _delivered(answer, response.getheader("content-type", ""), request)
         reason = _reason(answer, response)
+        asked_s = retry_after_s(response.getheader("retry-after"))
         if response.status in _RETRIED:
-            return TryAgain(f"{response.status} {reason}", retry_after_s(response.getheader("retry-after")))
+            return TryAgain(f"{response.status} {reason}", asked_s)
+        if response.status in _TURNED_AWAY:
+            self._headers.read_again()
+            return TurnedAway(str(response.status), reason, asked_s)
         return Refused(str(response.status), reason)
 
     def _compressed(self, body: bytes) -> tuple[bytes, dict[str, str]]:

@@ -36,6 +36,21 @@ class TryAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """It may be delivered once the address or the credentials are corrected, on our side or on the other.
+
+    Attributes:
+        kind: what such answers are told apart by: `401`, `UNIMPLEMENTED`.
+        reason: what the next hop says.
+        retry_after_s: how long the next hop asks us to wait; None where it does not say.
+    """
+
+    kind: str
+    reason: str
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """It can never be delivered.
 
@@ -48,7 +63,7 @@ class Refused:
     reason: str
 
 
-Outcome: TypeAlias = Delivered | TryAgain | Refused
+Outcome: TypeAlias = Delivered | TryAgain | TurnedAway | Refused
 
 
 class Sender(Protocol):

@@ -38,10 +38,6 @@ class Position:
         """The sequence number up to which all is settled."""
         return min((self.next, *self.open)) - 1
 
-    def is_settled(self, sequence: int) -> bool:
-        """Say whether a record need not be sent any more."""
-        return sequence < self.next and sequence not in self.open
-
 
 class PositionFile:
     """Keeps a position.

@@ -83,7 +83,8 @@ class DiskQueue:
     @property
     def requests(self) -> int:
         """Records that are not settled."""
-        return self._waiting + len(self._open)
+        with self._changed:
+            return self._waiting + len(self._open)
 
     @property
     def size_bytes(self) -> int:

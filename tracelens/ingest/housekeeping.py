@@ -11,6 +11,8 @@ from tracelens.errors import StoreError
 from tracelens.store.retention import expire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracelens.settings import StoreSettings
     from tracelens.store.store import Store
 
@@ -27,15 +29,19 @@ class Housekeeper:
     Args:
         store: what is to be kept within its limits.
         settings: the limits.
+        on_expired: called after spans went.
 
     Attributes:
         expired_spans: how many went since the start.
     """
 
-    def __init__(self, store: Store, settings: StoreSettings) -> None:
+    def __init__(
+        self, store: Store, settings: StoreSettings, *, on_expired: Callable[[], None] | None = None
+    ) -> None:
         self.expired_spans = 0
         self._store = store
         self._settings = settings
+        self._on_expired = on_expired
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -65,7 +71,9 @@ class Housekeeper:
         expired = expire(self._store, before_ns=before_ns, max_bytes=self._settings.max_bytes)
         if expired:
             self.expired_spans += expired
-            _log.info("let go of %d spans, by [store] keep_s and max_size", expired)
+            _log.warning("let go of the %s oldest spans, by store.keep_s and store.max_size", f"{expired:,}")
+            if self._on_expired:
+                self._on_expired()
 
     def _run(self) -> None:
         while True:

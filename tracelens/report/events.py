@@ -26,12 +26,15 @@ def render_event_line(event: Mapping[str, object], *, colour: bool = False, unic
     found = event.get("data")
     data: Mapping[str, object] = found if isinstance(found, Mapping) else {}
     state, severity = _string(data, "state"), _string(data, "severity")
+    reason, muted = _string(data, "reason"), _string(data, "muted")
     columns: list[tuple[Text, int]] = [
         ((_string(event, "time"), "dim"), 0),
         ((state, _STATE_STYLES.get(state, "")), 8),
         ((severity, _SEVERITY_STYLES.get(severity, "")), 8),
         ((_string(data, "rule"), "bold"), 10),
         ((_what(data), ""), 0),
+        ((f"[{reason}]" if reason in {"worse", "repeat"} else "", ""), 0),
+        ((f"[nobody was told: {muted}]" if muted else "", "dim"), 0),
     ]
     parts = []
     for (text, style), width in columns:
@@ -53,6 +56,8 @@ def _joined(separator: str, *parts: str) -> str:
 def _measure(data: Mapping[str, object]) -> str:
     unit = _string(data, "unit")
     value, threshold = _amount(data.get("value"), unit), _amount(data.get("threshold"), unit)
+    if data.get("rule") == "finding":
+        return _joined("; ", _string(data, "message"), f"{value} avoidable" if data.get("value") else "")
     if not (value and threshold):
         return value
     return f"{value} (threshold {threshold})"

@@ -161,6 +161,12 @@ FIGURES: Final = (
     _figure("gauge", "store_spans", "Spans in the store, as DuckDB estimates them.", readings.store_spans),
     _figure(
         "counter",
+        "store_expired_spans",
+        "Spans that were let go of, by store.keep_s and store.max_size.",
+        readings.one(lambda seen: seen.housekeeper.expired_spans),
+    ),
+    _figure(
+        "counter",
         "analyses",
         "Analyses of what was received lately.",
         readings.one(lambda seen: seen.watch.judgements),
@@ -248,7 +254,7 @@ FIGURES: Final = (
     _figure(
         "counter",
         "forward_dropped_requests",
-        "Requests that were not passed on: queue_full, expired, damaged on disk, defect.",
+        "Requests that were not passed on: reason is queue_full, expired, damaged (on disk) or defect.",
         readings.dropped,
         *("signal", "reason"),
     ),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tracelens.escalation.statistics import DeliveryStatistics, WatchStatistics
     from tracelens.forwarding import Forwarder, ForwardStatistics
     from tracelens.ingest import Ingest
+    from tracelens.ingest.housekeeping import Housekeeper
     from tracelens.journal import Journal
     from tracelens.receiver.statistics import AnswerTimes, ReceiverStatistics
     from tracelens.store.store import Store
@@ -29,6 +30,7 @@ class Observed:
     journal_folder: Path
     receiver: ReceiverStatistics
     ingest: Ingest
+    housekeeper: Housekeeper
     watch: WatchStatistics
     couriers: Mapping[str, DeliveryStatistics]
     forwarder: Forwarder | None

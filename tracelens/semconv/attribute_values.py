@@ -50,6 +50,7 @@ class AttributeValues:
         parsed = [AnyValue.FromString(message) for message in messages.dictionary.to_pylist()]
         codes = messages.indices.to_numpy()
         rendered = pa.array([message_to_text(message) for message in parsed], pa.string())
+        # Chunks would spare the copy, but to take from them takes twice as long.
         self._texts: pa.StringArray = pa.concat_arrays(
             [wire.texts_by_turns(header), pa.array(numbers).cast(pa.string()), rendered, pa.nulls(1, pa.string())]
         )
@@ -68,7 +69,9 @@ class AttributeValues:
             self._is_number[others] = is_int[codes]
             self._numbers[others] = np.array([message.int_value for message in parsed], dtype=np.int64)[codes]
         self.is_filled: NDArray[np.bool_] = wire.lengths > header
-        self.is_filled[others] = np.asarray(pc.greater(pc.binary_length(rendered), 0).fill_null(fill_value=False))[codes]
+        self.is_filled[others] = np.asarray(pc.greater(pc.binary_length(rendered), 0).fill_null(fill_value=False))[
+            codes
+        ]
 
     def texts(self, positions: NDArray[np.int64]) -> pa.StringArray:
         """Return values as text, null where one is absent or empty: strings as they are, the others as `any_value`."""

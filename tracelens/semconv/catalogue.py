@@ -7,7 +7,6 @@ of ours, raises before anything has changed, so it costs no other span its ids.
 
 from __future__ import annotations
 
-from collections import ChainMap
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -148,7 +147,8 @@ class Catalogue:
         digests = [xxhash.xxh3_128_digest(value) for value in values]
         unknown = {digest: value for digest, value in zip(digests, values, strict=True) if digest not in known}
         ids = self._new_ids(relation, unknown)
-        self._add({relation: [(id_, digest, *describe_row(unknown[digest])) for digest, id_ in ids.items()]})
+        rows = [(id_, digest, *describe_row(unknown[digest])) for digest, id_ in ids.items()]
+        self._add({relation: _table(SCHEMAS[relation], rows)})
         known.update(ids)
         of_value = np.array([known[digest] for digest in digests], dtype=np.int32)
         chosen: NDArray[np.int32] = of_value[encoded.indices.to_numpy()]
@@ -158,7 +158,8 @@ class Catalogue:
         """Return the id of each series, given by its digest and what describes it where it is new."""
         unknown = {digest: describe_row for digest, describe_row in described if digest not in self.series}
         ids = self._new_ids("metric_series", unknown)
-        self._add({"metric_series": [(id_, digest, *unknown[digest]()) for digest, id_ in ids.items()]})
+        rows = [(id_, digest, *unknown[digest]()) for digest, id_ in ids.items()]
+        self._add({"metric_series": _table(SCHEMAS["metric_series"], rows)})
         self.series.update(ids)
         return np.array([self.series[digest] for digest, _ in described], dtype=np.int32)
 
@@ -181,65 +182,70 @@ class Catalogue:
         distinct, first, position = np.unique(keys, return_index=True, return_inverse=True)
         if distinct[0] < 0:
             distinct, first, position = distinct[1:], first[1:], position - 1
-        text_of = encoded_texts.dictionary.take(pa.array(distinct // len(systems))).to_pylist()
+        distinct_texts = encoded_texts.dictionary.take(pa.array(distinct // len(systems)))
         system_of = [systems[code] for code in (distinct % len(systems)).tolist()]
-        digests = [text_digest(system, text) for system, text in zip(system_of, text_of, strict=True)]
+        digests = list(map(text_digest, system_of, distinct_texts.to_pylist()))
         unknown = [number for number, digest in enumerate(digests) if digest not in self.texts]
         if unknown:
-            operation_of = operations.take(pa.array(first[unknown])).to_pylist()
-            found = [(system_of[number], text_of[number]) for number in unknown]
-            self._add_texts(dict(zip([digests[number] for number in unknown], found, strict=True)), operation_of)
+            self._add_texts(
+                [digests[number] for number in unknown],
+                distinct_texts.take(pa.array(unknown)),
+                [system_of[number] for number in unknown],
+                operations.take(pa.array(first[unknown])),
+            )
         ids = np.array([self.texts[digest] for digest in digests], dtype=np.int32)
         self._forget_old_texts()
         return pa.array(ids[np.maximum(position, 0)], mask=missing)
 
-    def _add_texts(self, texts: Mapping[bytes, tuple[str, str]], operations: Sequence[str | None]) -> None:
-        """Give ids to texts, known by their digests, of (db_system, text), and to the shapes that are new with them."""
-        digests, found = list(texts), list(texts.values())
-        text_ids = self._new_ids("query_texts", digests)
-        shapes: dict[bytes, tuple[str, str, str | None]] = {}
-        shape_of: dict[bytes, bytes] = {}
-        facts_of: dict[bytes, tuple[Any, ...]] = {}
-        for db_system in dict.fromkeys(system for system, _ in found):
-            numbers = [number for number, (system, _) in enumerate(found) if system == db_system]
-            stripped = shape_texts(pa.array([found[number][1] for number in numbers], pa.string()), db_system)
-            columns: Iterable[tuple[Any, ...]] = zip(
-                stripped.shape_texts.to_pylist(),
-                stripped.parameter_hashes.to_pylist(),
-                stripped.offset_rows.to_pylist(),
-                stripped.limit_rows.to_pylist(),
-                stripped.value_rows.to_pylist(),
-                stripped.truncated.to_pylist(),
-                strict=True,
-            )
-            for number, (shape_text, *facts) in zip(numbers, columns, strict=True):
-                shape = text_digest(db_system, shape_text)
-                shapes.setdefault(shape, (db_system, shape_text, operations[number]))
-                shape_of[digests[number]], facts_of[digests[number]] = shape, tuple(facts)
-        shape_ids = self._new_ids("query_shapes", [shape for shape in shapes if shape not in self.shapes])
-        known_shapes = ChainMap(self.shapes, shape_ids)
-        self._add(
-            {
-                "query_shapes": [(id_, *_shape_row(*shapes[shape])) for shape, id_ in shape_ids.items()],
-                "query_texts": [
-                    (id_, known_shapes[shape_of[digest]], texts[digest][1], *facts_of[digest])
-                    for digest, id_ in text_ids.items()
-                ],
+    def _add_texts(
+        self, digests: Sequence[bytes], texts: pa.StringArray, db_systems: Sequence[str], operations: pa.StringArray
+    ) -> None:
+        """Give ids to texts, known by their digests, and to the shapes that are new with them."""
+        first_id, first_shape_id = self.next_ids["query_texts"], self.next_ids["query_shapes"]
+        shape_ids: dict[bytes, int] = {}
+        shape_rows: list[tuple[Any, ...]] = []
+        text_rows: list[pa.Table] = []
+        for db_system in dict.fromkeys(db_systems):
+            numbers = np.flatnonzero([system == db_system for system in db_systems])
+            own_texts = texts.take(pa.array(numbers))
+            stripped = shape_texts(own_texts, db_system)
+            encoded = stripped.shape_texts.dictionary_encode()
+            codes = encoded.indices.to_numpy()
+            _, firsts = np.unique(codes, return_index=True)
+            operation_of = operations.take(pa.array(numbers[firsts])).to_pylist()
+            id_of_code: list[int] = []
+            for shape_text, operation in zip(encoded.dictionary.to_pylist(), operation_of, strict=True):
+                digest = text_digest(db_system, shape_text)
+                if digest not in self.shapes:
+                    shape_ids[digest] = first_shape_id + len(shape_ids)
+                    shape_rows.append((shape_ids[digest], *_shape_row(db_system, shape_text, operation)))
+                id_of_code.append(shape_ids[digest] if digest in shape_ids else self.shapes[digest])
+            rows = {
+                "query_text_id": first_id + numbers,
+                "query_shape_id": np.array(id_of_code)[codes],
+                "query_text": own_texts,
+                "parameter_hash": stripped.parameter_hashes,
+                "offset_rows": stripped.offset_rows,
+                "limit_rows": stripped.limit_rows,
+                "value_rows": stripped.value_rows,
+                "truncated": stripped.truncated,
             }
-        )
+            text_rows.append(pa.table(rows, SCHEMAS["query_texts"]))
+        in_order = pa.concat_tables(text_rows).sort_by("query_text_id")
+        self._add({"query_shapes": _table(SCHEMAS["query_shapes"], shape_rows), "query_texts": in_order})
         self.shapes.update(shape_ids)
-        self.texts.update(text_ids)
+        self.texts.update(zip(digests, range(first_id, first_id + len(digests)), strict=True))
 
     def _new_ids(self, relation: str, digests: Iterable[bytes]) -> dict[bytes, int]:
         """Return the next ids for digests; they count as given once `_add` has returned."""
         return {digest: number for number, digest in enumerate(digests, start=self.next_ids[relation])}
 
-    def _add(self, rows_of: Mapping[str, Sequence[tuple[Any, ...]]]) -> None:
-        """Keep new rows until they are stored: all of them, or none where one does not fit its schema."""
-        tables = {name: _table(SCHEMAS[name], rows) for name, rows in rows_of.items() if rows}
+    def _add(self, tables: Mapping[str, pa.Table]) -> None:
+        """Keep new rows until they are stored."""
         for name, table in tables.items():
-            self.pending[name].append(table)
-            self.next_ids[name] += len(table)
+            if len(table):
+                self.pending[name].append(table)
+                self.next_ids[name] += len(table)
 
     def _forget_old_texts(self) -> None:
         if len(self.texts) > REMEMBERED_TEXTS:
@@ -252,8 +258,9 @@ def text_digest(db_system: str, text: str) -> bytes:
 
 
 def _table(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
-    return pa.Table.from_arrays([pa.array(column, type_) for column, type_ in columns], schema=schema)
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(column, type_) for column, type_ in zip(columns, schema.types, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _shape_row(db_system: str, shape_text: str, operation: str | None) -> tuple[Any, ...]:

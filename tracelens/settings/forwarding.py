@@ -12,6 +12,8 @@ from tracelens.settings.secret import Secret, read_secret
 if TYPE_CHECKING:
     from pathlib import Path
 
+URL_SETTING: Final = "forward.url"
+"""Where the file has the URL, for messages."""
 COMPRESSIONS: Final = ("none", "gzip", "zstd")
 WHEN_FULL: Final = ("refuse", "drop")
 

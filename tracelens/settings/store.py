@@ -14,7 +14,8 @@ class StoreSettings:
 
     Attributes:
         memory_limit: of DuckDB, as it writes sizes.
-        flush_interval_s: how long an acknowledged span may wait before reports see it.
+        flush_interval_s: how long an acknowledged span may wait before reports see it; twice as long while so many
+            arrive that half a row group waits.
         flush_rows: spans that are written at once without waiting; one DuckDB row group by default.
         keep_s: spans received longer ago are let go of, by `serve`; 0 keeps them for ever.
         max_size: the oldest are let go of when the store holds more, a size such as "50GiB"; empty for no limit.

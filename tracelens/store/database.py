@@ -68,6 +68,8 @@ def connect(path: Path | None, limits: StoreLimits) -> duckdb.DuckDBPyConnection
         # row group whole. At 10,000 spans/s DuckDB's 16 MiB make that thrice, and the file half as large again. A log
         # of this size is read back in a second or two after a crash.
         "checkpoint_threshold": "128MiB",
+        # To fill a row group of which some rows lack, a checkpoint writes its neighbours again: three at most, not all.
+        "max_vacuum_tasks": 1,
     }
     if limits.threads is not None:
         config["threads"] = limits.threads

@@ -22,7 +22,7 @@ select
   r.trace_id,
   r.request_span_id,
   ordered_list(r.request_span_id, r.start_ns) as offender_span_ids,
-  sum_ms(r.duration_ms - e.objective_ms) as avoidable_ms,
+  sum_ms(greatest(0, r.duration_ms - e.objective_ms)) as avoidable_ms,
   'certain' as confidence,
   max(e.p95_ms) as p95_ms,
   max(e.objective_ms) as objective_ms,
@@ -32,8 +32,8 @@ select
 from requests as r
 inner join endpoints as e on r.service_name = e.service_name and r.endpoint = e.endpoint
 where r.entry_kind = 'server'
-  and e.p95_ms > e.objective_ms
+  and e.p95_ms > e.objective_ms * $near_ratio
   and e.recorded_requests >= $min_requests
-  and r.duration_ms > e.objective_ms
+  and r.duration_ms > e.objective_ms * $near_ratio
 group by r.service_name, r.endpoint, r.trace_id, r.request_span_id
 order by avoidable_ms desc, r.trace_id asc, r.request_span_id asc
