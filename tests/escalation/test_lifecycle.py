@@ -116,6 +116,17 @@ def test_a_slow_query_keeps_an_event_of_its_own_beside_its_endpoints(tmp_path: P
     assert len({event["data"]["group"] for event in judge.events}) == 1
 
 
+def test_a_slow_query_is_told_with_the_index_that_it_lacks(tmp_path: Path) -> None:
+    judge = Judge(tmp_path)
+    index = finding("missing_index", fingerprint="index", avoidable_ms=900)
+    other = finding("missing_index", fingerprint="other", avoidable_ms=900, endpoint="GET /users")
+    assert judge.at(0, slow_query(2), index, other) == [("slow_query", "first"), ("finding", "first")]
+    told = judge.events[0]
+    assert told["data"]["fingerprints"] == [told["subject"], "index"]
+    assert [cause["pass"] for cause in told["data"]["causes"]] == ["missing_index"]
+    assert judge.events[1]["data"]["fingerprints"] == ["other"]
+
+
 def test_overrides_are_for_those_they_name(tmp_path: Path) -> None:
     judge = Judge(
         tmp_path,
@@ -140,7 +151,9 @@ def test_overrides_are_for_those_they_name(tmp_path: Path) -> None:
     assert judging.thresholds["slow_query"]["critical_ms"] == 900
     assert judging.thresholds["slow_query"]["slow_ms"] == 500
     assert judging.thresholds["p95_breach"] == {"objective_ms": 2000, "near_ratio": 0.9}
-    assert [(entry.service, entry.endpoint, entry.p95_ms) for entry in judging.objectives] == [(".*", "GET /health", 100)]
+    assert [(entry.service, entry.endpoint, entry.p95_ms) for entry in judging.objectives] == [
+        (".*", "GET /health", 100)
+    ]
 
 
 def test_a_slow_query_within_its_limit_is_a_finding_like_others(tmp_path: Path) -> None:

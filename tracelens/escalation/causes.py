@@ -28,7 +28,7 @@ class Explanation:
 
 def explain(finding: Finding, report: Report) -> Explanation:
     """Return what a report knows of the reasons for one of its findings."""
-    causes = _causes(finding, report) if finding.pass_name == "p95_breach" else ()
+    causes = _causes(finding, report)
     exemplars: dict[str, str] = {}
     for each in (finding, *causes):
         trace_id, span_ids = each.exemplar.trace_id, each.exemplar.offender_span_ids
@@ -52,6 +52,10 @@ def cause_facts(finding: Finding) -> dict[str, Any]:
 
 
 def _causes(breach: Finding, report: Report) -> tuple[Finding, ...]:
+    if breach.pass_name == "slow_query":
+        return tuple(each for each in report.findings if _is_index_of(each, breach))
+    if breach.pass_name != "p95_breach":
+        return ()
     causes = [
         finding
         for finding in report.findings
@@ -61,6 +65,15 @@ def _causes(breach: Finding, report: Report) -> tuple[Finding, ...]:
     ]
     causes.sort(key=lambda each: (-(each.impact.endpoint_share or 0.0), -each.impact.avoidable_ms, each.fingerprint))
     return tuple(causes)
+
+
+def _is_index_of(finding: Finding, slow: Finding) -> bool:
+    """Whether a finding says which index a slow query lacks."""
+    return (finding.pass_name, finding.service_name, finding.subject) == (
+        "missing_index",
+        slow.service_name,
+        slow.subject,
+    )
 
 
 def _database(breach: Finding, report: Report) -> dict[str, Any] | None:

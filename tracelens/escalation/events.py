@@ -30,7 +30,9 @@ def firing_event(
         muted: why nobody is told of it, None where somebody is.
     """
     finding, rule = seen.finding, seen.rule
-    fingerprints = [cause.fingerprint for cause in explanation.causes] or [finding.fingerprint]
+    fingerprints = [cause.fingerprint for cause in explanation.causes]
+    if rule.name != "p95_breach" or not fingerprints:
+        fingerprints.insert(0, finding.fingerprint)  # what is measured is what is to be mended
     return _event(
         finding.fingerprint,
         now_ns,
