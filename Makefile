@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs snapshots protos score collector bench-ingest bench-steps bench-analysis bench-latency clean
+.PHONY: help demo test bench-test lint format docs snapshots protos score collector bench-ingest bench-steps bench-analysis bench-latency clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ demo: $(VENV)/runtime ## a report over recorded traces of a small shop
 
 test: $(VENV)/development ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench-test: $(VENV)/development ## the benchmarks at small sizes: that what they measure is right
+	$(BIN)/python -m pytest -q -m bench tests/test_bench.py
 
 lint: $(VENV)/development ## formatter, linter, types, SQL
 	$(BIN)/ruff format --check .

@@ -98,6 +98,7 @@ def test_the_load_is_as_large_as_it_says(bodies: Sequence[bytes]) -> None:
     assert (parsed.spans, parsed.requests, parsed.bytes) == (len(spans), REQUESTS, sum(map(len, bodies)))
 
 
+@pytest.mark.bench
 def test_everything_that_tracelens_acknowledged_is_read_back() -> None:
     case = Case(Tracelens("tracelens, analysis off", analyses=False), "http")
     measured = measure(case, 4 * 512, senders=2, warming_spans=512, warming_s=0)
@@ -110,6 +111,7 @@ def test_everything_that_tracelens_acknowledged_is_read_back() -> None:
         assert not measured.is_whole
 
 
+@pytest.mark.bench
 @pytest.mark.skipif(not collector_binary().exists(), reason="`make collector` has not been run")
 def test_everything_that_the_collector_wrote_is_read_back() -> None:
     case = Case(Collector("Collector", "file", "written"))
@@ -118,6 +120,7 @@ def test_everything_that_the_collector_wrote_is_read_back() -> None:
     assert measured.kept.spans == 2560
 
 
+@pytest.mark.bench
 def test_planted_patterns_are_found_as_often_as_they_were_planted(tmp_path: Path) -> None:
     filled = fill(tmp_path / "store.duckdb", 20_000, block_spans=10_000)
     assert filled.planted.keys() == PLANTED.keys()
@@ -128,6 +131,7 @@ def test_planted_patterns_are_found_as_often_as_they_were_planted(tmp_path: Path
     assert len(wrong(report, filled)) == 1
 
 
+@pytest.mark.bench
 def test_the_traces_for_perf_sentinel_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "traces.jsonl"
     assert write_json(path, 5_000)
@@ -137,6 +141,7 @@ def test_the_traces_for_perf_sentinel_are_the_same(tmp_path: Path) -> None:
     assert report.summary.traces == len({span.trace_id for span in own})
 
 
+@pytest.mark.bench
 def test_steps_account_for_all_the_time() -> None:
     command = [sys.executable, str(BENCH / "steps.py"), "--spans", "15360", "--transaction", "5000"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=BENCH.parent)
@@ -147,6 +152,7 @@ def test_steps_account_for_all_the_time() -> None:
     assert 0.7 * total < sum(steps.values()) < 1.1 * total
 
 
+@pytest.mark.bench
 def test_an_event_follows_a_breach() -> None:
     seconds = from_span_to_event(rounds=1, rate=0)
     assert {name: len(values) for name, values in seconds.items()} == {
@@ -156,6 +162,7 @@ def test_an_event_follows_a_breach() -> None:
     }
 
 
+@pytest.mark.bench
 def test_cold_starts_are_told(tmp_path: Path) -> None:
     rows = cold(tmp_path, 1)
     assert [row[0] for row in rows] == ["python -c pass", "tracelens --help", "tracelens report, 1,000 spans"]
