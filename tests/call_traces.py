@@ -35,6 +35,7 @@ class Trace:
         duration_ms: how long it takes.
         start_ns: when it starts, see MICROSECONDS and MILLISECONDS.
         path: the path that was asked for; the route where None.
+        scope: who made its spans.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class Trace:
         duration_ms: float = 100,
         start_ns: int = MICROSECONDS,
         path: str | None = None,
+        scope: str = "test",
     ) -> None:
+        self._scope = scope
         self._trace_id = next(_trace_ids).to_bytes(16, "big")
         self._start_ns = start_ns
         self._spans: list[Span] = []
@@ -107,7 +110,7 @@ class Trace:
     def request(self, service_name: str) -> bytes:
         """Return the trace as an export request of this service."""
         resource = Resource(attributes=[_attribute("service.name", service_name)])
-        scoped = ScopeSpans(scope=InstrumentationScope(name="test"), spans=self._spans)
+        scoped = ScopeSpans(scope=InstrumentationScope(name=self._scope), spans=self._spans)
         return ExportTraceServiceRequest(
             resource_spans=[ResourceSpans(resource=resource, scope_spans=[scoped])]
         ).SerializeToString()

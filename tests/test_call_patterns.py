@@ -40,6 +40,14 @@ def slugs_of_a_routed_service() -> Trace:
     return trace
 
 
+def named_in_a_row(name: str, scope: str = "test") -> Trace:
+    """Return a request that runs 25 queries whose spans carry no text."""
+    trace = Trace(scope=scope)
+    for _, start_ms, end_ms in in_a_row(25, 3):
+        trace.add(name, CLIENT, start_ms, end_ms, {"db.system.name": "postgresql"})
+    return trace
+
+
 def retries(method: str) -> Trace:
     trace = Trace("POST /orders", duration_ms=400)
     for number in range(6):
@@ -224,6 +232,13 @@ SITUATIONS: dict[str, tuple[Trace, str | None]] = {
     "publishes": (publishes(), "n_plus_one_messaging"),
     "publishes in flight together": (publishes(together=True), None),
     "publishes of batches": (publishes(messages=100), None),
+    "queries that show only a name": (named_in_a_row("query"), None),
+    "queries that show only their verb": (named_in_a_row("SELECT"), None),
+    "queries of a mapper that show only their verb": (
+        named_in_a_row("SELECT", "opentelemetry.instrumentation.sqlalchemy"),
+        None,
+    ),
+    "equal queries": (sql_in_a_row(["SELECT value FROM settings WHERE name = 'tax'"] * 25), "repeated_query"),
     "inserts": (sql_in_a_row(["INSERT INTO audit (actor) VALUES ($1)"] * 12), "single_row_writes"),
     "upserts": (
         sql_in_a_row(["INSERT INTO seen (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET at = now()"] * 12),

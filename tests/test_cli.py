@@ -112,6 +112,8 @@ def test_help_has_an_example_that_works(name: str) -> None:
             2,
             "--since 1h --until 2h: the window ends before it begins; swap them",
         ),
+        ("report good.pb --service nope", 2, "--service nope: no such service; there are: orders"),
+        ("top good.pb --service nope", 2, "--service nope: no such service; there are: orders"),
         ("report good.pb --pass none", 2, "--pass none: no such pass; `tracelens passes` lists them"),
         (
             "report good.pb --output none/x.json",
@@ -211,7 +213,11 @@ def test_a_selection(folder: Path) -> None:
     assert found("--since", "99999999d", "--until", "2026-03-02 09:05:00") == ["n_plus_one"]
     assert found("--until", "99999999999999999999d") == []
     assert found("--endpoint", "users") == ["n_plus_one"]
-    assert found("--service", "carts") == []
+    assert found("--service", "orders") == ["slow_query", "n_plus_one"]
+    # A service without traffic in the window is one all the same; a window without any traffic knows no names.
+    (folder / "carts.pb").write_bytes(request_of(n_plus_one(3, start_ns=early * 10**9), "carts"))
+    assert found("carts.pb", "--since", "2026-03-02T10:05:00+01:00", "--service", "carts") == []
+    assert found("--since", "2026-03-03", "--service", "nope") == []
     assert found("--pass", "n_plus_one", "--pass", "p95_breach") == ["n_plus_one"]
 
 
@@ -226,6 +232,27 @@ def test_top_sorts_and_limits(folder: Path) -> None:
     assert command("top", "two.pb", "--sort", "calls", "--limit", "1").output.count(b"SELECT") == 1
     assert shapes("--sort", "calls", "--limit", "1") == ["orders"]
     assert command("top", "two.pb", "--format", "html").code == 2
+    assert command("top", "two.pb", "--pass", "n_plus_one").code == 2
+
+
+def test_top_queries_are_those_of_the_selection(folder: Path) -> None:
+    (folder / "two.pb").write_bytes(request_of([*n_plus_one(1), *slow_request(2)]))
+    (folder / "carts.pb").write_bytes(request_of(slow_request(3, seconds=2), "carts"))
+
+    def calls(name: str, *options: str) -> dict[str, int]:
+        document = command(name, "two.pb", "carts.pb", "--format", "json", *options).json()
+        return {
+            query["query_shape"].partition(" FROM ")[2].replace(" ORDER BY total", ""): query["calls"]
+            for query in document["top_queries"]
+        }
+
+    slow, many, users = "orders WHERE status = ?", "orders WHERE user_id = ?", "users"
+    for name in ("top", "report"):
+        assert calls(name) == {slow: 2, many: 8, users: 1}
+        assert calls(name, "--service", "orders") == {slow: 1, many: 8, users: 1}
+        assert calls(name, "--service", "carts") == {slow: 1}
+        assert calls(name, "--endpoint", "users") == {many: 8, users: 1}
+        assert calls(name, "--service", "carts", "--endpoint", "users") == {}
 
 
 def test_passes_and_their_pages(folder: Path) -> None:

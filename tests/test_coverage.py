@@ -143,6 +143,12 @@ PARTLY_HIDDEN = scene(*SHOWING, query(SHOWING[0], attributes={"db.query.paramete
 FEW = scene(*healthy(4))
 ENTRIES_ALONE = scene(*(served() for _ in range(20)), language="python")
 CALLS_ALONE = scene(*(query(None) for _ in range(20)))
+KNOWN = [served() for _ in range(30)]
+HEALTHY_KNOWN = scene(*KNOWN, *(query(entry, f"select id from orders where id = {n}") for n, entry in enumerate(KNOWN)))  # noqa: S608 - never run
+KNOWN_CALLS_ALONE = scene(*(query(None, f"select id from orders where id = {n}") for n in range(30)))  # noqa: S608 - never run
+SLOW_ENTRY = served(duration_ms=3_100)
+SLOW_TEXT = {"db.system.name": "postgresql", "db.query.text": "select id from orders where user_id = $1"}
+SLOW_ONCE = scene(SLOW_ENTRY, made(CLIENT, SLOW_TEXT, below=SLOW_ENTRY, duration_ms=3_000))
 MESSAGES = [made(CONSUMER, {"messaging.system": "kafka"}, name="orders process") for _ in range(20)]
 CONSUMER_ALONE = scene(*MESSAGES, *(query(message) for message in MESSAGES))
 
@@ -296,6 +302,23 @@ def test_the_checklist_passes_only_on_evidence(seen: Seen) -> None:
 
 def test_a_few_requests_pass_nothing(seen: Seen) -> None:
     assert seen.item("no_n_plus_one", FEW) == ("unknown", "4 requests are too few to tell")
+
+
+def test_calls_that_belong_to_no_request_show_no_request(seen: Seen) -> None:
+    alone = "no span shows a request that the database calls belong to"
+    for item in ("no_n_plus_one", "cache_for_frequent_data"):
+        assert seen.item(item, KNOWN_CALLS_ALONE) == ("unknown", alone)
+        assert seen.item(item, HEALTHY_KNOWN)[0] == "pass"
+        assert seen.item(item, HEALTHY_KNOWN, KNOWN_CALLS_ALONE) == ("unknown", f"{KNOWN_CALLS_ALONE}: {alone}")
+
+
+def test_a_slow_query_is_not_called_fast(seen: Seen) -> None:
+    state, why = seen.item("indexed_filters_and_sorts", SLOW_ONCE)
+    assert state == "unknown"
+    assert why == (
+        "queries that filter or sort: 1, the slowest in 3.00 s; none is slow so regularly that an index must be "
+        "missing, but spans do not show indexes: run EXPLAIN on the top queries"
+    )
 
 
 NO_DATABASE = with_below({}, "work", "test")

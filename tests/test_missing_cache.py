@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from traffic import SECOND, START_NS, query_spans, request_of, server_span
 
@@ -12,6 +13,7 @@ import tracelens
 
 HIDDEN = "SELECT name, price FROM products WHERE category = ?"
 PLAIN = "SELECT name, price FROM products WHERE category = 'tea'"
+UNWRITTEN = {"ttl_s": 300.0, "writes_seen": False, "observed_s": 11.0}
 WRITE = "UPDATE products SET price = 3 WHERE id = 9"
 
 
@@ -51,7 +53,7 @@ def reads(text: str, **others: Any) -> list[bytes]:
 def test_equal_parameters_make_it_certain() -> None:
     ((confidence, evidence),) = found(*reads(PLAIN))
     assert confidence == "certain"
-    assert evidence == {"reads": 12, "requests": 12, "hit_rate": 0.917, "saved_ms": 99.0, "ttl_s": 300.0}
+    assert evidence == {"reads": 12, "requests": 12, "hit_rate": 0.917, "saved_ms": 99.0, **UNWRITTEN}
 
 
 def test_hidden_parameters_of_one_url_make_it_likely() -> None:
@@ -82,4 +84,23 @@ def test_a_write_between_the_reads_keeps_it_silent() -> None:
 def test_the_lifetime_is_what_the_writes_around_the_reads_allow(writes_at_s: list[float], ttl_s: float) -> None:
     writes = [request(100 + place, WRITE, at_s=at_s) for place, at_s in enumerate(writes_at_s)]
     ((_, evidence),) = found(*reads(PLAIN), *writes)
-    assert evidence["ttl_s"] == ttl_s
+    assert (evidence["ttl_s"], evidence["writes_seen"]) == (ttl_s, bool(writes_at_s))
+
+
+def test_a_lifetime_that_no_write_allows_is_told_as_a_beginning() -> None:
+    def advised(*requests: bytes) -> str:
+        (finding,) = (found for found in tracelens.analyze(*requests).findings if found.pass_name == "missing_cache")
+        assert finding.advice is not None
+        return finding.advice.steps[1]
+
+    assert advised(*reads(PLAIN)).startswith("No write was seen in the 11 s observed, so the data set no limit: start")
+    assert advised(*reads(PLAIN), request(99, WRITE, at_s=100)).startswith("Start with 100 s: the interval between")
+
+
+def test_names_alone_are_no_reads_to_cache() -> None:
+    def textless(number: int) -> bytes:
+        message = ExportTraceServiceRequest.FromString(request(number + 1, PLAIN, at_s=number))
+        del message.resource_spans[0].scope_spans[0].spans[1].attributes[1]  # its query text
+        return message.SerializeToString()
+
+    assert found(*map(textless, range(12))) == []

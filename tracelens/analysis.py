@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.checklist import checklist
 from tracelens.coverage import service_coverage, service_facts
@@ -22,9 +22,11 @@ from tracelens.findings import (
     QueryStatistics,
     Report,
     Summary,
+    whole_percent,
 )
 from tracelens.model import build_model
 from tracelens.passes.registry import OPTIONAL_COLUMNS, load_passes, message_names
+from tracelens.report.quantities import listed
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from tracelens.store.store import Reader
 
 _log = logging.getLogger(__name__)
+
+_NAMED_SERVICES: Final = 20
 
 
 def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:
@@ -70,10 +74,11 @@ def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[
         on_pass: called with each pass's name before it runs, for progress.
 
     Raises:
-        UsageError: the scope or the settings name a pass or threshold that does not exist.
+        UsageError: the scope or the settings name a pass, threshold or service that does not exist.
     """
     passes = choose_passes(settings, scope.pass_names)
     build_model(reader, settings, scope)
+    _check_service(reader, scope)
     folded: list[tuple[Pass, dict[str, Any]]] = []
     failed: list[str] = []
     for entry in passes:
@@ -104,7 +109,7 @@ def overview(reader: Reader, passes: Sequence[Pass], settings: Settings, scope: 
     return Overview(
         summary=reader.rows(read_sql("analysis/summary.sql"))[0],
         facts=service_facts(reader, _min_requests(passes, settings, scope), scope.service_name),
-        top_queries=tuple(query_statistics(reader)),
+        top_queries=tuple(query_statistics(reader, scope)),
     )
 
 
@@ -133,6 +138,16 @@ def report_of(seen: Overview, findings: Sequence[Finding], passes: Sequence[Pass
         checklist=checklist(ordered, passes, coverage, seen.facts),
         top_queries=seen.top_queries,
     )
+
+
+def _check_service(reader: Reader, scope: Scope) -> None:
+    """Refuse a service that the store has never heard of: its empty report would look like a clean bill of health."""
+    if scope.service_name is None or not reader.rows("select 1 from trace_services limit 1"):
+        return
+    known = [row["service_name"] for row in reader.rows(read_sql("analysis/known_services.sql"))]
+    if scope.service_name not in known:
+        names = listed(known, _NAMED_SERVICES)
+        raise UsageError(f"--service {scope.service_name}: no such service; there are: {names}")
 
 
 def thresholds_of(entry: Pass, settings: Settings, scope: Scope) -> dict[str, float]:
@@ -175,9 +190,10 @@ def fold_rows(reader: Reader) -> list[dict[str, Any]]:
     return reader.rows(read_sql("analysis/fold.sql"))
 
 
-def query_statistics(reader: Reader) -> Iterable[QueryStatistics]:
-    """Return statistics of every query shape of the model, costliest first."""
-    for row in reader.rows(read_sql("analysis/top_queries.sql")):
+def query_statistics(reader: Reader, scope: Scope) -> Iterable[QueryStatistics]:
+    """Return statistics of every query shape of the model, costliest first: of the calls that the scope shows."""
+    shown = {"service_name": scope.service_name, "endpoint": scope.endpoint}
+    for row in reader.rows(read_sql("analysis/top_queries.sql"), shown):
         yield QueryStatistics(
             query_shape=row["query_shape"],
             db_system=row["db_system"],
@@ -237,11 +253,13 @@ def _message(entry: Pass, evidence: Iterable[tuple[str, EvidenceValue]]) -> str:
 
 
 def _readable(value: EvidenceValue, unit: str) -> str:
-    """Return a number as a reader wants it: whole from ten on, a ratio in percent."""
+    """Return a number as a reader wants it: whole from ten on, a ratio in percent, and percent rounded down."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if unit == "ratio":
-        return f"{math.floor(value * 100)} %"
+        return whole_percent(value)
+    if unit == "%":
+        return f"{math.floor(round(value, 6))}"
     return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.1f}"  # noqa: PLR2004
 
 

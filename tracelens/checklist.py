@@ -6,7 +6,7 @@ import tomllib
 from collections import defaultdict
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.coverage import told
 from tracelens.findings import ChecklistItem
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tracelens.coverage import Facts
     from tracelens.findings import Finding, ServiceCoverage
     from tracelens.passes.registry import Pass
+
+_CALLS_ALONE: Final = "no span shows a request that the database calls belong to"
 
 
 def checklist(
@@ -37,7 +39,7 @@ def checklist(
     return tuple(
         _query_logging(name, entry, coverage)
         if "least_share" in entry
-        else _failed(name, entry, findings) or _judged(name, entry, _blindness(entry, passes, coverage), whole)
+        else _failed(name, entry, findings) or _judged(name, entry, _blindness(entry, passes, coverage, facts), whole)
         for name, entry in _items().items()
     )
 
@@ -68,11 +70,13 @@ def _holds(verdict: Mapping[str, Any], whole: Facts) -> bool:
     return (
         (not verdict.get("when") or bool(whole[verdict["when"]]))
         and (not verdict.get("unless") or not whole[verdict["unless"]])
-        and whole["requests"] >= verdict.get("least_requests", 0)
+        and all(whole[column] >= least for column, least in verdict.get("least", {}).items())
     )
 
 
-def _blindness(entry: Mapping[str, Any], passes: Sequence[Pass], coverage: Sequence[ServiceCoverage]) -> str:
+def _blindness(
+    entry: Mapping[str, Any], passes: Sequence[Pass], coverage: Sequence[ServiceCoverage], facts: Sequence[Facts]
+) -> str:
     """Return which services the item's passes could not see and why, empty where they saw all."""
     missing = sorted(set(entry["passes"]) - {found.name for found in passes})
     if missing:
@@ -83,6 +87,9 @@ def _blindness(entry: Mapping[str, Any], passes: Sequence[Pass], coverage: Seque
             names = reasons.setdefault(blind.why, [])
             if blind.pass_name in entry["passes"] and service.service_name not in names:
                 names.append(service.service_name)
+    if "within" in entry:
+        alone = [row["service_name"] for row in facts if row["db_calls"] and not row[entry["within"]]]
+        reasons[_CALLS_ALONE] = alone
     return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items() if names)
 
 

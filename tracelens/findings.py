@@ -6,6 +6,7 @@ pure function of them. Ids are lower-case hex, times nanoseconds since 1970 UTC,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +17,17 @@ SEVERITIES: Final = ("info", "warning", "critical")
 """From the mildest to the worst; a severity's rank is its index."""
 
 CONFIDENCES: Final = ("certain", "likely")
+
+_ONE_PERCENT: Final = 0.01
+
+
+def whole_percent(share: float) -> str:
+    """Return a finite share of 1 in whole percent, rounded down; `<1 %` is not nothing, and `>99 %` is not all."""
+    if 0 < share < _ONE_PERCENT:
+        return "<1 %"
+    if 1 - _ONE_PERCENT < share < 1:
+        return ">99 %"
+    return f"{math.floor(round(share * 100, 6)):,} %"  # 0.29 * 100 is a little less than 29
 
 
 @dataclass(frozen=True, slots=True)

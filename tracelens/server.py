@@ -14,6 +14,8 @@ from tracelens.escalation.delivery import Courier
 from tracelens.escalation.notifiers.registry import load_notifiers
 from tracelens.escalation.watch import Watch
 from tracelens.forwarding import Forwarder, forward_folder
+from tracelens.forwarding.destination import read_destination
+from tracelens.forwarding.own_address import refuse_own_address
 from tracelens.forwarding.senders import open_senders
 from tracelens.ingest import Ingest, journal_folder, set_aside_folder
 from tracelens.ingest.housekeeping import Housekeeper
@@ -27,6 +29,7 @@ from tracelens.receiver.http_server import HttpServer
 from tracelens.receiver.statistics import ReceiverStatistics
 from tracelens.receiver.tls import read_tls
 from tracelens.self_metrics import Observed, SelfMetrics
+from tracelens.settings.forwarding import URL_SETTING
 from tracelens.sources import ServerAddress, leave_address, open_store
 
 if TYPE_CHECKING:
@@ -59,24 +62,30 @@ class Server:
         db: the store's file; the journal is the folder `<db>.journal` beside it.
         addresses: where to listen.
         settings: of the store, the receiver and the rules.
+        forward_option: where the URL of the next hop was given, for messages.
 
     Attributes:
         recovered_spans: what the last process had acknowledged and not stored.
 
     Raises:
-        UsageError: an address is none, or the settings name a pass, a file or a variable that does not exist; nothing
-            was touched.
+        UsageError: an address is none, or is the next hop's too, or the settings name a pass, a file or a variable
+            that does not exist; nothing was touched.
         StoreError: the store or its journal cannot be opened; nothing is left open.
     """
 
-    def __init__(self, db: Path, addresses: ServeAddresses, settings: Settings) -> None:
-        for option, address in (("--grpc", addresses.grpc), ("--http", addresses.http), ("--ui", addresses.ui)):
+    def __init__(
+        self, db: Path, addresses: ServeAddresses, settings: Settings, *, forward_option: str = URL_SETTING
+    ) -> None:
+        listening = {"--grpc": addresses.grpc, "--http": addresses.http, "--ui": addresses.ui}
+        for option, address in listening.items():
             parse_address(address, option)
         choose_passes(settings, ())
         self._notifiers = load_notifiers(settings.notifiers)
         self._tls = read_tls(settings.receiver)
         self._credentials = Credentials(settings.receiver.credentials)
-        self._senders = open_senders(settings.forward)
+        self._senders = open_senders(settings.forward, forward_option)
+        if self._senders:
+            refuse_own_address(read_destination(settings.forward, forward_option), forward_option, listening)
         self.db = db.resolve()
         self.recovered_spans = 0
         self._settings = settings
@@ -100,8 +109,7 @@ class Server:
             is_local=parse_address(addresses.ui, "--ui").host in _LOOPBACK,
             metrics=self._metrics_page,
         )
-        self._housekeeper = Housekeeper(self._store, self._settings.store)
-        self._readers += [self._watch, self._query_api, *self._couriers, self._housekeeper]
+        self._readers += [self._watch, self._query_api, *self._couriers]
         self._journal = Journal(journal_folder(self.db), after=self._store.applied_sequence)
         opened.callback(self._journal.close)
         limits = self._settings.receiver
@@ -113,6 +121,8 @@ class Server:
             limits,
             on_stored=self._watch.notice,
         )
+        self._housekeeper = Housekeeper(self._store, self._settings.store, on_expired=self.ingest.forget_requests)
+        self._readers.append(self._housekeeper)
         self.forwarder = None
         if self._senders:
             self.forwarder = Forwarder(self._settings.forward, self._senders, forward_folder(self.db))
@@ -146,6 +156,7 @@ class Server:
                 journal_folder=journal_folder(self.db),
                 receiver=statistics,
                 ingest=self.ingest,
+                housekeeper=self._housekeeper,
                 watch=self._watch.statistics,
                 couriers={courier.name: courier.statistics for courier in self._couriers},
                 forwarder=self.forwarder,

@@ -68,6 +68,9 @@ PLAIN_FILTER = replace(
     constant_predicates=(),
     evidence=(("ttl_s", 45),),
 )
+UNWRITTEN = replace(
+    BY_FOREIGN_KEY, evidence=(("ttl_s", 300.0), ("writes_seen", False), ("observed_s", 11.0), ("hit_rate", 0.917))
+)
 LAST_FEW = replace(
     BY_FOREIGN_KEY,
     subject="SELECT * FROM orders WHERE user_id = ? ORDER BY created_at DESC LIMIT 3",
@@ -140,6 +143,7 @@ QUERY_FORMS = (
     BY_PRIMARY_KEY,
     PLAIN_FILTER,
     LAST_FEW,
+    UNWRITTEN,
     TOTALS,
     PAGE,
     SORTED_ONLY,

@@ -97,7 +97,7 @@ def test_an_event_is_whole(watched: Watched) -> None:
         "service_name": "orders",
         "endpoint": "GET /reports",
         "subject": subject,
-        "message": "A query took 1,250 ms; 1 calls of this shape were slow",
+        "message": "A query took 1,250 ms; slow calls of this shape: 1 of 1",
         "value": 1.25,
         "threshold": 1.0,
         "unit": "s",

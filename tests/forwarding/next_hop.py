@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from tracelens.receiver.credentials import Credentials
     from tracelens.receiver.forwarding import RawRequest
     from tracelens.receiver.tls import ServerTls
 
@@ -117,15 +118,16 @@ def next_hop(
     port: int = 0,
     tls: ServerTls | None = None,
     intake: Acceptor | None = None,
+    credentials: Credentials | None = None,
 ) -> Iterator[Hop]:
     """Run a next hop that speaks gRPC or HTTP until the block ends."""
     tray = tray or Tray()
     intake = intake or Acceptor()
     address = f"127.0.0.1:{port}"
     server = (
-        GrpcReceiver(address, intake, forwarding=tray, tls=tls)
+        GrpcReceiver(address, intake, forwarding=tray, tls=tls, credentials=credentials)
         if transport == "grpc"
-        else HttpServer(address, OtlpApp(intake, forwarding=tray), tls=tls)
+        else HttpServer(address, OtlpApp(intake, forwarding=tray, credentials=credentials), tls=tls)
     )
     server.start()
     scheme = transport + ("s" if tls else "")

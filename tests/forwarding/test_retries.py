@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from answering import answering, grpc_answering
 from google.protobuf.any_pb2 import Any as PackedAny
 from google.rpc.code_pb2 import RESOURCE_EXHAUSTED
 from google.rpc.error_details_pb2 import RetryInfo
@@ -25,19 +24,17 @@ from otlp_clients import RESOURCE, call, post
 from tracelens.errors import InvalidRequestError, OverloadedError
 from tracelens.forwarding.backoff import Backoff
 from tracelens.forwarding.http_sender import retry_after_s
-from tracelens.receiver import HttpServer
 from tracelens.receiver.admission import TooLargeError
 from tracelens.receiver.asgi import Answer
 from tracelens.receiver.signals import TRACES
 from tracelens.settings import ForwardSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from next_hop import Front
 
-    from tracelens.receiver.asgi import Headers, Receive, Scope, Send
+    from tracelens.receiver.asgi import Headers
 
 each_transport = pytest.mark.parametrize("hop_speaks", ["grpc", "http"])
 
@@ -161,17 +158,19 @@ def test_a_partial_success_over_grpc(tmp_path: Path) -> None:
         assert relay.forwarder.statistics.rejected == {"traces": 2}
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 502, 503, 504])
 def test_the_statuses_that_are_tried_again(tmp_path: Path, status: int) -> None:
-    with answering(Answer(status, b"later", []), Answer(200, b"", [])) as hop, front(tmp_path, hop.url) as relay:
+    # The other signals are asked for too where everything may be turned away.
+    again = [Answer(status, b"later", [])] * (3 if status in {401, 403, 404} else 1)
+    with answering(*again, Answer(200, b"", [])) as hop, front(tmp_path, hop.url) as relay:
         send(relay, 1)
-        hop.wait(2)
+        hop.wait(len(again) + 1)
         relay.forwarder.stop(LIMIT_S)
         assert relay.forwarder.statistics.failed == {"traces": 1}
         assert relay.forwarder.statistics.sent == {"traces": 1}
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 500, 501])
+@pytest.mark.parametrize("status", [301, 400, 405, 413, 500, 501])
 def test_the_statuses_that_are_not(tmp_path: Path, status: int) -> None:
     with answering(Answer(status, b"no", []), Answer(200, b"", [])) as hop, front(tmp_path, hop.url) as relay:
         send(relay, 1, 2)
@@ -182,6 +181,7 @@ def test_the_statuses_that_are_not(tmp_path: Path, status: int) -> None:
 
 
 RETRIED_CODES = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
+RETRIED_CODES |= {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"}
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.name != "OK"], ids=lambda code: code.name)
@@ -337,49 +337,3 @@ def test_a_connection_that_was_closed_while_idle_is_opened_again(tmp_path: Path)
         relay.forwarder.stop(LIMIT_S)
         assert relay.forwarder.statistics.failed == {}
         assert relay.forwarder.statistics.sent == {"traces": 3}
-
-
-@dataclass
-class Answering:
-    """A server that has answers ready. `wait` returns when so many more requests have come."""
-
-    url: str
-    arrived: threading.Semaphore
-
-    def wait(self, count: int) -> None:
-        for _ in range(count):
-            assert self.arrived.acquire(timeout=LIMIT_S)
-
-
-@contextmanager
-def answering(*answers: Answer) -> Iterator[Answering]:
-    """Serve these answers over HTTP, one a request and the last again and again, until the block ends."""
-    left = list(answers)
-    arrived = threading.Semaphore(0)
-
-    async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
-        while (await receive()).get("more_body"):
-            pass
-        arrived.release()
-        await (left.pop(0) if len(left) > 1 else left[0]).send(send)
-
-    server = HttpServer("127.0.0.1:0", answer)
-    server.start()
-    try:
-        yield Answering(f"http://127.0.0.1:{server.port}", arrived)
-    finally:
-        server.stop(1)
-
-
-@contextmanager
-def grpc_answering(answer: Callable[[grpc.ServicerContext], bytes]) -> Iterator[str]:
-    """Serve what a function answers over gRPC until the block ends; yield the URL."""
-    server = grpc.server(ThreadPoolExecutor(4))
-    handler = grpc.unary_unary_rpc_method_handler(lambda _body, context: answer(context))
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(TRACES.service, {"Export": handler})])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield f"grpc://127.0.0.1:{port}"
-    finally:
-        server.stop(1).wait()

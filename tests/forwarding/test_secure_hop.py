@@ -16,6 +16,7 @@ from tracelens.forwarding.destination import Destination, read_destination
 from tracelens.forwarding.senders import open_senders
 from tracelens.receiver.tls import ServerTls
 from tracelens.settings import ForwardSettings
+from tracelens.settings.forwarding import URL_SETTING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +121,7 @@ def test_files_that_are_no_certificates(certificates: Path, tmp_path: Path) -> N
     ],
 )
 def test_urls_that_are_no_endpoint(url: str) -> None:
-    assert refused(url=url).startswith(f"--forward {url}: not an OTLP endpoint; ")
+    assert refused(url=url).startswith(f"forward.url {url}: not an OTLP endpoint; ")
 
 
 def test_zstd_is_not_for_grpc() -> None:
@@ -128,11 +129,11 @@ def test_zstd_is_not_for_grpc() -> None:
 
 
 def test_what_a_url_means() -> None:
-    assert read_destination(ForwardSettings(url="http://[::1]:9/base/")) == Destination(
+    assert read_destination(ForwardSettings(url="http://[::1]:9/base/"), URL_SETTING) == Destination(
         "http://[::1]:9/base/", is_grpc=False, is_secure=False, host="::1", port=9, path="/base"
     )
-    assert read_destination(ForwardSettings(url="https://h")) == Destination(
+    assert read_destination(ForwardSettings(url="https://h"), URL_SETTING) == Destination(
         "https://h", is_grpc=False, is_secure=True, host="h", port=443, path=""
     )
-    found = read_destination(ForwardSettings(url="grpcs://[::1]"))
+    found = read_destination(ForwardSettings(url="grpcs://[::1]"), URL_SETTING)
     assert (found.is_grpc, found.is_secure, found.target) == (True, True, "[::1]:4317")

@@ -32,8 +32,11 @@ def test_size(size_bytes: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(0, "0 %"), (0.004, "<1 %"), (0.5, "50 %"), (0.996, ">99 %"), (1, "100 %"), (1.5, "150 %"), (math.nan, "—")],
-)
+    [
+        (0, "0 %"), (0.004, "<1 %"), (0.5, "50 %"), (0.29, "29 %"), (0.975, "97 %"), (0.996, ">99 %"), (1, "100 %"),
+        (1.999, "199 %"), (1.5, "150 %"), (math.nan, "—"),
+    ],
+)  # fmt: skip
 def test_percent(share: float, text: str) -> None:
     assert percent(share) == text
 
@@ -46,8 +49,8 @@ def test_percent(share: float, text: str) -> None:
         ("ttl_s", 300, ("TTL", "5 min")),
         ("calls_per_s", 0.3531, ("calls per s", "0.353")),
         ("body_bytes", 2048, ("body", "2.0 KiB")),
-        ("breach_ratio", 0.875, ("breach ratio", "88 %")),
-        ("hit_rate", 0.987, ("hit rate", "99 %")),
+        ("breach_ratio", 0.875, ("breach ratio", "87 %")),
+        ("hit_rate", 0.987, ("hit rate", "98 %")),
         ("cpu_percent", 91.2, ("CPU", "91 %")),
         ("n_plus_one", True, ("N+1", "yes")),
         ("ms", 3, ("ms", "3")),

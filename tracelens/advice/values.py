@@ -16,6 +16,7 @@ from tracelens.advice.indexes import qualified, sorted_by
 from tracelens.advice.relations import constant_columns, relation_of
 from tracelens.advice.routes import cache_prefix, collection_url, routes
 from tracelens.advice.sql_values import SQL_PLACEHOLDERS, SqlValues
+from tracelens.findings import whole_percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ DEFAULT_POOL_SIZE: Final = 20
 
 EVIDENCE: Final = (
     *("repeats", "hit_rate", "max_ms", "p95_ms", "objective_ms", "offset", "host", "concurrency"),
-    *("pool_used", "pool_max"),
+    *("pool_used", "pool_max", "observed_s"),
 )
 """Evidence that passages may name, where the pass has it."""
 
@@ -48,6 +49,7 @@ _DESCENDING: Final = {
 _MAX_POOL_SIZE: Final = 100
 _USUAL_SCHEMAS: Final = frozenset({"public", "dbo"})
 _LIMIT_SHOWN: Final = 10
+_FOUR_DIGITS: Final = 9_999.5
 _FIELDS_SHOWN: Final = 4
 _SHOWN_LENGTH: Final = 160
 
@@ -66,7 +68,9 @@ class Values:
         self.filters = list(dict.fromkeys(naming.bare(column) for column, _ in facts.filter_columns))
         self.varying = [name for name in self.filters if name not in constant_columns(facts)]
         self.sorts_by_id = self._sort.lower() == "id"
-        self.has_ttl = is_number(self._evidence.get("ttl_s"))
+        has_ttl = is_number(self._evidence.get("ttl_s"))
+        self.is_unwritten = has_ttl and self._evidence.get("writes_seen") is False
+        self.is_ttl_known = has_ttl and not self.is_unwritten
         self.sql = SqlValues(facts, self.dialect, self.relation, self._used_columns())
 
     @property
@@ -219,13 +223,10 @@ def is_number(value: EvidenceValue) -> TypeGuard[int | float]:
 def measured(name: str, value: EvidenceValue) -> str | None:
     """Return a piece of evidence for prose: a rate as a percentage, a number without needless digits."""
     if is_number(value):
-        return (
-            f"{math.floor(value * 100)} %"
-            if name.endswith("_rate")
-            else f"{value:.4g}"
-            if isinstance(value, float)
-            else str(value)
-        )
+        if name.endswith("_rate"):
+            return whole_percent(value)
+        digits = ".4g" if abs(value) < _FOUR_DIGITS else ".0f"
+        return f"{value:{digits}}" if isinstance(value, float) else str(value)
     return shown(value) if isinstance(value, str) else None
 
 
@@ -243,7 +244,8 @@ CONDITIONS: Final[Mapping[str, Callable[[Values], bool]]] = {
     "one_key": lambda values: values.varying == [values.relation.key],
     "only_key": lambda values: values.is_lookup,
     "by_id": lambda values: values.sorts_by_id,
-    "ttl_known": lambda values: values.has_ttl,
+    "ttl_known": lambda values: values.is_ttl_known,
+    "unwritten": lambda values: values.is_unwritten,
     "sql": lambda values: values.dialect is not None,
     "postgresql": lambda values: values.dialect is not None and values.dialect.sqlglot == "postgres",
     "sqlserver": lambda values: values.dialect is not None and values.dialect.sqlglot == "tsql",

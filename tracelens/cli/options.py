@@ -131,7 +131,8 @@ def selection(command: Callable[..., None]) -> Callable[..., None]:
         since_ns, until_ns = _moment_ns(since, "--since"), _moment_ns(until, "--until")
         if since_ns is not None and until_ns is not None and since_ns >= until_ns:
             raise UsageError(f"--since {since} --until {until}: the window ends before it begins; swap them")
-        selected = {name: options.pop(name) for name in ("files", "db", "service", "endpoint", "pass_names")}
+        selected = {name: options.pop(name) for name in ("files", "db", "service", "endpoint")}
+        selected["pass_names"] = options.pop("pass_names", ())
         command(
             selection=Selection(**selected, settings=settings_of(config), since_ns=since_ns, until_ns=until_ns),
             **options,
@@ -146,11 +147,14 @@ def selection(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--until", metavar="WHEN", help="Up to here, likewise."),
             click.option("--service", metavar="NAME", help="Only this service."),
             click.option("--endpoint", metavar="TEXT", help="Only endpoints that contain this."),
-            click.option("--pass", "pass_names", metavar="NAME", multiple=True, help="Only this pass; repeatable."),
         ]
     ):
         select = option(select)
     return select
+
+
+passes = click.option("--pass", "pass_names", metavar="NAME", multiple=True, help="Only this pass; repeatable.")
+"""Beside `selection`, for commands that show findings: the passes become part of it."""
 
 
 def _moment_ns(text: str | None, option: str) -> int | None:

@@ -51,7 +51,12 @@ def serve(*, db: Path, config: Path | None, grpc: str, http: str, ui: str, forwa
     if forward is not None:
         settings = replace(settings, forward=replace(settings.forward, url=forward))
     with _stop_signals() as stopped:
-        server = Server(db, ServeAddresses(grpc, http, ui), settings)
+        server = Server(
+            db,
+            ServeAddresses(grpc, http, ui),
+            settings,
+            forward_option="forward.url" if forward is None else "--forward",
+        )
         server.start()
         if server.recovered_spans:
             say(f"recovered {server.recovered_spans:,} spans that were acknowledged before the last stop")

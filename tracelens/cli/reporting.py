@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @shared.selection
+@shared.passes
 @shared.output_format
 @shared.output
 @shared.fail_on

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tracelens.errors import InvalidRequestError, OverloadedError, StoreError
 from tracelens.forwarding.backoff import Backoff
-from tracelens.forwarding.outcome import Delivered, Refused, TryAgain
+from tracelens.forwarding.outcome import Delivered, Refused, TryAgain, TurnedAway
 from tracelens.forwarding.queue import DiskQueue
 from tracelens.forwarding.record import from_record, to_record
 from tracelens.forwarding.statistics import ForwardStatistics
+from tracelens.forwarding.unserved import Unserved
 from tracelens.otlp.framing import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Forwarder:
         self._is_dropping = False
         self._stopping = threading.Event()
         self._logged: set[tuple[str, str]] = set()
+        self._told: set[str] = set()
+        self._unserved = Unserved()
         self._writer = threading.Thread(target=self._write, name="forward queue", daemon=True)
         self._threads = [
             threading.Thread(target=self._send_all, args=(sender,), name="forward", daemon=True)
@@ -229,9 +232,9 @@ class Forwarder:
                     self.statistics.count_refused(signal)
                     self._log_once(signal, refused.kind, "refuses %s for good: %s %s", refused.kind, refused.reason)
                     return True
-                case TryAgain() as failure:
+                case (TryAgain() | TurnedAway()) as failure:
                     self.statistics.count_failed(signal)
-                    self._fail(failure.reason)
+                    self._fail(failure)
                     pause_s = backoff.next_pause_s(failure.retry_after_s)
             if pause_s is None:
                 self.statistics.count_dropped(signal, "expired")
@@ -242,7 +245,8 @@ class Forwarder:
 
     def _attempt(self, request: RawRequest, sender: Sender) -> Outcome:
         try:
-            return sender.send(request)
+            outcome = sender.send(request)
+            return self._unserved.judge(outcome, request, sender) if isinstance(outcome, TurnedAway) else outcome
         except MemoryError:
             return TryAgain("out of memory")
         except Exception as error:  # noqa: BLE001  (a defect of ours: the thread must live on, and others be sent)
@@ -251,6 +255,7 @@ class Forwarder:
 
     def _delivered(self, request: RawRequest, delivered: Delivered) -> None:
         signal = request.signal.name
+        self._unserved.taken(request.signal)
         self.statistics.count_sent(signal, len(request.body), delivered.rejected)
         self._recover()
         if delivered.rejected or delivered.message:
@@ -260,11 +265,18 @@ class Forwarder:
     def _recover(self) -> None:
         if self.failing is not None:
             self.failing = None
+            self._told.clear()
             _log.warning("%s answers again", self._settings.url)
 
-    def _fail(self, reason: str) -> None:
-        if self.failing is None:
-            _log.warning("%s takes nothing now and is tried again: %s", self._settings.url, reason)
+    def _fail(self, failure: TryAgain | TurnedAway) -> None:
+        """Note why nothing is taken, and tell each kind of reason once until something is."""
+        kind, reason, advice = "", failure.reason, ""
+        if isinstance(failure, TurnedAway):
+            kind, reason = failure.kind, f"{failure.kind} {failure.reason}"
+            advice = "; correct its address or [forward.headers], or what it allows"
+        if kind not in self._told:
+            self._told.add(kind)
+            _log.warning("%s takes nothing now and is tried again: %s%s", self._settings.url, reason, advice)
         self.failing = reason
 
     def _log_once(self, signal: str, kind: str, text: str, *values: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tracelens.errors import UsageError
 from tracelens.receiver.address import parse_address
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from tracelens.forwarding.destination import Destination
 
 _IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_LOOPBACKS: Final[dict[_IpAddress, _IpAddress]] = {
+    ipaddress.IPv4Address(0): ipaddress.IPv4Address("127.0.0.1"),
+    ipaddress.IPv6Address(0): ipaddress.IPv6Address("::1"),
+}
+"""Where a connection to an unspecified address goes."""
 
 
 def refuse_own_address(destination: Destination, option: str, listening: Mapping[str, str]) -> None:
@@ -32,7 +38,8 @@ def refuse_own_address(destination: Destination, option: str, listening: Mapping
         own = parse_address(text, listener)
         if own.port != destination.port:
             continue
-        reached, listened = _resolved(destination.host), _resolved(own.host)
+        reached = {_LOOPBACKS.get(address, address) for address in _resolved(destination.host)}
+        listened = _resolved(own.host)
         is_everywhere = any(address.is_unspecified for address in listened)
         if any(address in listened or (is_everywhere and _is_of_this_machine(address)) for address in reached):
             raise UsageError(
@@ -47,13 +54,13 @@ def _resolved(host: str) -> set[_IpAddress]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return set()
-    return {address for _, _, _, _, place in found for address in _plain(str(place[0]))}
+    return {_plain(str(place[0])) for _, _, _, _, place in found}
 
 
-def _plain(text: str) -> set[_IpAddress]:
-    """Return what an address stands for: an IPv4 address within an IPv6 one is itself."""
+def _plain(text: str) -> _IpAddress:
+    """Return an address without its zone, and an IPv4 address that is written as an IPv6 one as itself."""
     address = ipaddress.ip_address(text.partition("%")[0])
-    return {getattr(address, "ipv4_mapped", None) or address}
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
 
 
 def _is_of_this_machine(address: _IpAddress) -> bool:

@@ -35,9 +35,7 @@ class Housekeeper:
         expired_spans: how many went since the start.
     """
 
-    def __init__(
-        self, store: Store, settings: StoreSettings, *, on_expired: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, store: Store, settings: StoreSettings, *, on_expired: Callable[[], None] | None = None) -> None:
         self.expired_spans = 0
         self._store = store
         self._settings = settings

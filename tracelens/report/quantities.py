@@ -10,6 +10,7 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from tracelens.findings import whole_percent
 from tracelens.report.json_reader import EPOCH
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = "—"
 _KIBI: Final = 1024
-_ONE_PERCENT: Final = 0.01
 _SHORTEST_SHOWN_MS: Final = 0.005  # what is shorter would round to 0.00 ms
 _SECONDS_PER_MINUTE: Final = 60
 _SPELLINGS: Final = {
@@ -68,14 +68,8 @@ def size(size_bytes: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share of 1 in percent; what is small but not nothing is `<1 %`, nearly all is `>99 %`, never 100."""
-    if not math.isfinite(share):
-        return UNKNOWN
-    if 0 < share < _ONE_PERCENT:
-        return "<1 %"
-    if 1 - _ONE_PERCENT < share < 1:
-        return ">99 %"
-    return f"{share * 100:.0f} %"
+    """Return a share of 1 in whole percent as everywhere: see `findings.whole_percent`."""
+    return whole_percent(share) if math.isfinite(share) else UNKNOWN
 
 
 def count(value: int) -> str:

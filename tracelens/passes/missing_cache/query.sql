@@ -17,11 +17,14 @@ with periods as (
     max(r.duration_ms) as longest_ms,
     argmax(r.endpoint, (r.start_ns, r.endpoint)) as endpoint
   from shared_reads as r
+  -- Without query text only a name recurs, and many queries go by it.
+  where r.query_shape_id is not null
   group by r.service_name, r.shape, r.identity, period_ns
   having count(*) >= $min_reads and greatest(count(distinct r.trace_id), count(distinct r.request_span_id)) >= $min_requests
 ),
 
--- How long nothing wrote the tables around the reads: a value that lived no longer would never have been stale.
+-- How long nothing wrote the tables around the reads: a value that lived no longer would never have been stale. Where no
+-- write was seen at all, that is the configured maximum, and no more than a beginning.
 lifetimes as (
   select
     p.service_name,
@@ -32,7 +35,8 @@ lifetimes as (
       $max_ttl_s,
       coalesce((min(case when w.last_ns >= p.to_ns then w.last_ns end) - p.from_ns) / 1e9, $max_ttl_s),
       coalesce((p.to_ns - max(case when w.first_ns <= p.from_ns then w.first_ns end)) / 1e9, $max_ttl_s)
-    ))) as ttl_s
+    ))) as ttl_s,
+    count(w.table_name) > 0 as writes_seen
   from periods as p
   left join shape_tables as t on p.query_shape_id = t.query_shape_id
   left join written_seconds as w on t.table_name = w.table_name
@@ -54,7 +58,13 @@ select
   max(cast(round(p.recorded_requests * p.reads / p.recorded_reads) as bigint)) as requests,
   round(max((p.reads - 1.0) / p.reads), 3) as hit_rate,
   round(max(p.total_ms - p.longest_ms), 3) as saved_ms,
-  max(l.ttl_s) as ttl_s
+  max(l.ttl_s) as ttl_s,
+  max(l.writes_seen) as writes_seen,
+  (
+    select round((max(o.start_ns) - min(o.start_ns)) / 1e9, 3)
+    from shared_reads as o
+    where o.service_name = p.service_name
+  ) as observed_s
 from periods as p
 inner join lifetimes as l
   on p.service_name = l.service_name and p.shape = l.shape and p.identity = l.identity and p.period_ns = l.period_ns

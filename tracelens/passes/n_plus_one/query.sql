@@ -22,6 +22,8 @@ select
 from call_groups as g
 where g.family = 'db'
   and g.is_read
+  -- Without query text only a name repeats, and many queries go by it.
+  and g.query_shape_id is not null
   and g.calls >= $min_repeats
   and not g.is_paging
   and not g.is_paced

@@ -19,6 +19,8 @@ select
 from call_groups as g
 where g.family = 'db'
   and g.is_read
+  -- Without query text only a name repeats, and many queries go by it.
+  and g.query_shape_id is not null
   -- A loop that pauses between identical reads and does nothing else waits for something by design.
   and (g.other_calls > 0 or g.idle_ms < g.calls * $polling_pause_ms)
   and not g.has_write_between

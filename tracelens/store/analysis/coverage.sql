@@ -42,6 +42,8 @@ endpoints_of as (
     count(*) as requests,
     sum(case when r.entry_kind = 'server' then 1 else 0 end) as server_spans,
     sum(case when r.entry_kind = 'consumer' then 1 else 0 end) as consumer_spans,
+    -- A root that is itself a call shows nothing of the request that made it.
+    sum(case when r.entry_kind <> 'call' then 1 else 0 end) as whole_requests,
     max(r.is_orm) as is_orm
   from requests as r
   group by r.service_name, r.endpoint
@@ -53,6 +55,8 @@ requests_of as (
     sum(e.requests) as requests,
     sum(e.server_spans) as server_spans,
     sum(e.consumer_spans) as consumer_spans,
+    sum(e.whole_requests) as whole_requests,
+    sum(e.server_spans + e.consumer_spans) as served_requests,
     max(e.is_orm) as is_orm,
     sum(case when e.server_spans > 0 then 1 else 0 end) as endpoints,
     sum(case when e.server_spans > 0 and e.server_spans < $min_requests then 1 else 0 end) as thin_endpoints
