@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a module may import what stands in its own layer or a lower one.
 LAYERS = (
-    {"errors", "findings", "settings"},
+    {"errors", "findings", "settings", "background", "grouping", "retry_after"},
     {"otlp", "semconv", "store", "journal", "ingest", "passes", "advice", "report"},
     {"receiver", "coverage", "checklist", "enrichment", "analysis", "model", "waivers"},
     {"sources", "live", "escalation", "forwarding", "api", "replay", "run"},

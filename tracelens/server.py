@@ -35,6 +35,7 @@ from tracelens.sources import ServerAddress, leave_address, open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tracelens.background import Background
     from tracelens.settings import Settings
 
 _GRACE_S: Final = 3.0
@@ -89,7 +90,7 @@ class Server:
         self.db = db.resolve()
         self.recovered_spans = 0
         self._settings = settings
-        self._readers: list[Watch | QueryApi | Courier | Housekeeper] = []
+        self._readers: list[Background | QueryApi] = []
         self._instance = secrets.token_hex(8)
         with ExitStack() as opened:
             self._open(opened, db, addresses)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracelens.findings import WaivedFinding
+from tracelens.settings.selection import selects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,5 @@ def _covers(waiver: Waiver, finding: Finding) -> bool:
     return (
         (not waiver.fingerprint or waiver.fingerprint == finding.fingerprint)
         and (not waiver.pass_name or waiver.pass_name == finding.pass_name)
-        and (not waiver.service or re.fullmatch(waiver.service, finding.service_name) is not None)
-        and (not waiver.endpoint or re.fullmatch(waiver.endpoint, finding.endpoint) is not None)
+        and selects(waiver, finding.service_name, finding.endpoint)
     )

@@ -23,10 +23,10 @@ from otlp_clients import RESOURCE, call, post
 
 from tracelens.errors import InvalidRequestError, OverloadedError
 from tracelens.forwarding.backoff import Backoff
-from tracelens.forwarding.http_sender import retry_after_s
 from tracelens.receiver.admission import TooLargeError
 from tracelens.receiver.asgi import Answer
 from tracelens.receiver.signals import TRACES
+from tracelens.retry_after import retry_after_s
 from tracelens.settings import ForwardSettings
 
 if TYPE_CHECKING:

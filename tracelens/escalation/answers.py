@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
 _EXCERPT_LENGTH: Final = 200
 _READ_FOR_EXCERPT: Final = 8192
 _SHORTEST_SECRET: Final = 6
-_LONGEST_PAUSE_S: Final = 86_400.0
 _ACCEPTED: Final = range(200, 300)
 
 # The event itself is refused, or the receiver says that it is gone for good. All else can be mended while we run: a
@@ -107,19 +103,3 @@ def secrets_in(url: str) -> tuple[str, ...]:
     """Return what an answer may repeat of a secret address."""
     parts = urlsplit(url)
     return (url, parts.path, parts.query, *parts.path.split("/"), *parts.query.split("&"))
-
-
-def retry_after_s(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, a number or a date; None for neither. At most a day."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = (aware - datetime.now(UTC)).total_seconds()
-    return None if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_PAUSE_S)

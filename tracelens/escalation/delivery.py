@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from tracelens.background import Background
 from tracelens.errors import DeliveryError, StoreError
 from tracelens.escalation.outbox import pending, postpone, settle
 from tracelens.escalation.statistics import DeliveryStatistics
@@ -24,9 +24,6 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 300.0
 _NS_PER_S: Final = 1_000_000_000
-
-# Whoever stops the server should not wait for an endpoint that does not answer: what is cut off is sent by the next.
-_STOP_S: Final = 3.0
 
 
 class Notifier(Protocol):
@@ -50,7 +47,7 @@ class Notifier(Protocol):
         ...
 
 
-class Courier:
+class Courier(Background):
     """Delivers one notifier's events on a thread of its own: an endpoint that hangs holds up nobody else.
 
     An event is delivered, then noted as delivered: what dies in between delivers it again under the same event id, and
@@ -62,40 +59,17 @@ class Courier:
     """
 
     def __init__(self, store: Store, notifier: Notifier) -> None:
+        super().__init__(f"notify-{notifier.name}")
         self.name = notifier.name
         self.statistics = DeliveryStatistics()
         self._store = store
         self._notifier = notifier
         self._unsettled: dict[int, str | None] = {}
         self._said = ""
-        self._woken = threading.Event()
-        self._woken.set()  # the last process may have left something
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"notify-{notifier.name}", daemon=True)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it has not been started, or has ended."""
-        return not self._thread.is_alive()
 
     def wants(self, event: dict[str, Any]) -> bool:
         """Tell whether an event is for its notifier."""
         return self._notifier.wants(event)
-
-    def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Something new may be in the outbox."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """Begin no further delivery, and return when the one under way is finished, after a moment in any case."""
-        self._stopping.set()
-        self._woken.set()
-        if self._thread.ident is not None:
-            self._thread.join(_STOP_S)
 
     def deliver_due(self, now_ns: int) -> int | None:
         """Deliver what is due; return when something is due next, None where nothing is left.

@@ -16,8 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 import tracelens
 from tracelens.errors import DeliveryError, UsageError
-from tracelens.escalation.answers import Answer, place_of, retry_after_s
+from tracelens.escalation.answers import Answer, place_of
 from tracelens.report.layout import neutralise
+from tracelens.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     import ssl
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tracelens.settings.notifying import Confidential, Headers
 
 _ANSWER_BYTES: Final = 65_536
+_LONGEST_PAUSE_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ def _answer(response: Any, timeout_s: float) -> Answer:
     return Answer(
         status=response.status,
         body=body[:_ANSWER_BYTES],
-        retry_after_s=retry_after_s(response.headers.get("retry-after")),
+        retry_after_s=retry_after_s(response.headers.get("retry-after"), _LONGEST_PAUSE_S),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from tracelens.findings import SEVERITIES
 from tracelens.settings.escalation import WEEKDAYS
+from tracelens.settings.selection import selects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +46,5 @@ def _minute(clock: str) -> int:
 
 
 def _covers(hours: QuietHours, seen: Observation) -> bool:
-    return (
-        SEVERITIES.index(seen.severity) <= SEVERITIES.index(hours.max_severity)
-        and (not hours.service or re.fullmatch(hours.service, seen.finding.service_name) is not None)
-        and (not hours.endpoint or re.fullmatch(hours.endpoint, seen.finding.endpoint) is not None)
-    )
+    is_mild = SEVERITIES.index(seen.severity) <= SEVERITIES.index(hours.max_severity)
+    return is_mild and selects(hours, seen.finding.service_name, seen.finding.endpoint)

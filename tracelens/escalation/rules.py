@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.findings import SEVERITIES
 from tracelens.settings import Objective
+from tracelens.settings.selection import selects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracelens.findings import EvidenceValue, Finding, Report
     from tracelens.settings import Settings
-    from tracelens.settings.escalation import RuleOverride
 
 _ACTIONS: Final = {
     "slow_query": "Urgent: optimise the query or its index",
@@ -186,22 +185,16 @@ class Rules:
             "enabled": True,
         }
         for entry in escalation.rules:
-            if entry.rule == name and _covers(entry, service_name, endpoint):
+            if entry.rule == name and selects(entry, service_name, endpoint):
                 values |= {key: value for key in values if (value := getattr(entry, key)) is not None}
         return Rule(name=name, unit=_UNITS[name], **values)  # type: ignore[arg-type]  # the fields' own types
 
     def _limit(self, name: str, service_name: str, endpoint: str) -> float:
         if name == "p95_breach":
-            own = [entry.p95_ms / 1000 for entry in self._settings.objectives if _covers(entry, service_name, endpoint)]
+            own = [entry.p95_ms / 1000 for entry in self._settings.objectives if selects(entry, service_name, endpoint)]
             return min(own, default=self._escalation.p95_s)
         limits = {"slow_query": self._escalation.slow_query_s, "db_cpu": self._escalation.db_cpu_percent}
         return limits.get(name, 0.0)
-
-
-def _covers(entry: Objective | RuleOverride, service_name: str, endpoint: str) -> bool:
-    return (not entry.service or re.fullmatch(entry.service, service_name) is not None) and (
-        not entry.endpoint or re.fullmatch(entry.endpoint, endpoint) is not None
-    )
 
 
 def _slow_query(finding: Finding, evidence: dict[str, EvidenceValue]) -> tuple[float, int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from tracelens.background import Background
 from tracelens.errors import TracelensError
 from tracelens.escalation.lifecycle import Lifecycle
 from tracelens.escalation.outbox import open_events, record, told_notifiers
@@ -40,13 +40,10 @@ _LIMITS: Final = ("slow_query", "p95_breach", "db_cpu")
 # Without new data a breach still ends, when its spans leave the window.
 _IDLE_INTERVAL_S: Final = 15.0
 
-# A judgement of a large window can take longer than whoever stops the server should wait.
-_STOP_S: Final = 3.0
-
 _NS_PER_S: Final = 1_000_000_000
 
 
-class Watch:
+class Watch(Background):
     """Judges the recently received spans again and again, on a thread of its own.
 
     An event is recorded, with everybody who is to be told, before anybody is: what dies afterwards tells it after its
@@ -59,6 +56,7 @@ class Watch:
     """
 
     def __init__(self, store: Store, settings: Settings, couriers: Sequence[Courier]) -> None:
+        super().__init__("watch")
         self.statistics = WatchStatistics()
         self._store = store
         self._settings = settings
@@ -73,33 +71,12 @@ class Watch:
         self._unrecorded: list[tuple[Change, list[str]]] = []
         self._received_ns = time.time_ns()  # the last process may have received spans that have not settled
         self._judged_ns = 0
-        # Set from the start: what was received just before the last process ended has not been judged.
-        self._changed = threading.Event()
-        self._changed.set()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it has not been started, or has ended."""
-        return not self._thread.is_alive()
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Begin no further judgement, and return when the one under way is finished, after a moment in any case."""
-        self._stopping.set()
-        self._changed.set()
-        if self._thread.ident is not None:
-            self._thread.join(_STOP_S)
 
     def notice(self, received_ns: int) -> None:
         """Spans received at this time are in the store."""
         self._received_ns = received_ns
         self._live.notice(received_ns)
-        self._changed.set()
+        self.wake()
 
     def judge(self, now_ns: int) -> None:
         """Judge the window that ends now, and tell of what began and what is over.
@@ -143,8 +120,8 @@ class Watch:
     def _run(self) -> None:
         interval_s = self._settings.escalation.interval_s
         while True:
-            self._changed.wait(self._wait_s(time.time_ns()))
-            self._changed.clear()
+            self._woken.wait(self._wait_s(time.time_ns()))
+            self._woken.clear()
             if self._stopping.is_set():
                 return
             begun, begun_working = time.monotonic(), time.thread_time()

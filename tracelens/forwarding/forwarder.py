@@ -15,6 +15,7 @@ from tracelens.forwarding.queue import DiskQueue
 from tracelens.forwarding.record import from_record, to_record
 from tracelens.forwarding.statistics import ForwardStatistics
 from tracelens.forwarding.unserved import Unserved
+from tracelens.grouping import first_group
 from tracelens.otlp.framing import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -189,14 +190,13 @@ class Forwarder:
         """Wait for requests and return some; none when no more will come."""
         with self._changed:
             self._changed.wait_for(lambda: self._unwritten or self._is_closing)
-            count = size = 0
-            for waiting in self._unwritten[:_GROUP_REQUESTS]:
-                size += len(waiting.record)
-                if count and size > _GROUP_BYTES:
-                    break
-                count += 1
-            group = self._unwritten[:count]
-            del self._unwritten[:count]
+            group = first_group(
+                self._unwritten,
+                lambda waiting: len(waiting.record),
+                most_items=_GROUP_REQUESTS,
+                most_size=_GROUP_BYTES,
+            )
+            del self._unwritten[: len(group)]
             return group
 
     def _send_all(self, sender: Sender) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
-import math
 import ssl
-import time
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +18,7 @@ from tracelens.forwarding.destination import client_context
 from tracelens.forwarding.outcome import Delivered, Outcome, Refused, TryAgain, TurnedAway
 from tracelens.receiver.encoding import Encoding
 from tracelens.receiver.signals import rejected_records, response_class
+from tracelens.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -151,20 +149,6 @@ def _read_message(content: bytes, content_type: str, message: Message) -> bool:
     except (DecodeError, ParseError, UnicodeDecodeError):
         return False
     return True
-
-
-def retry_after_s(header: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, which is a number of them or a date; None where it is neither."""
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(header).timestamp() - time.time()
-        except ValueError:
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _said(error: OSError | http.client.HTTPException) -> str:

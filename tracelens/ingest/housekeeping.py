@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from tracelens.background import Background
 from tracelens.errors import StoreError
 from tracelens.store.retention import expire
 
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _INTERVAL_S: Final = 60.0
-_STOP_S: Final = 3.0
 _NS_PER_S: Final = 1_000_000_000
 
 
-class Housekeeper:
+class Housekeeper(Background):
     """Lets go of the oldest spans once a minute, on a thread of its own.
 
     Args:
@@ -36,27 +35,11 @@ class Housekeeper:
     """
 
     def __init__(self, store: Store, settings: StoreSettings, *, on_expired: Callable[[], None] | None = None) -> None:
+        super().__init__("housekeeping")
         self.expired_spans = 0
         self._store = store
         self._settings = settings
         self._on_expired = on_expired
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it has not been started, or has ended."""
-        return not self._thread.is_alive()
-
-    def start(self) -> None:
-        """Begin, with what has become too old while nobody looked."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Begin nothing more, and return when what is under way is finished, after a moment in any case."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(_STOP_S)
 
     def clean(self, now_ns: int) -> None:
         """Let go of what is too old or too much now.

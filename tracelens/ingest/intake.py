@@ -14,6 +14,7 @@ import pyarrow as pa
 import xxhash
 
 from tracelens.errors import InvalidRequestError, OverloadedError, StoreError
+from tracelens.grouping import first_group
 from tracelens.ingest.decoding import decode_group
 from tracelens.ingest.loading import replay_journal
 from tracelens.ingest.statistics import IngestStatistics
@@ -197,14 +198,13 @@ class Ingest:
         """Wait for requests and return some; none when no more will come."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._stopping)
-            count = size = 0
-            for submitted in self._waiting[:_GROUP_REQUESTS]:
-                size += len(submitted.record)
-                if count and size > _GROUP_BYTES:
-                    break
-                count += 1
-            group = self._waiting[:count]
-            del self._waiting[:count]
+            group = first_group(
+                self._waiting,
+                lambda submitted: len(submitted.record),
+                most_items=_GROUP_REQUESTS,
+                most_size=_GROUP_BYTES,
+            )
+            del self._waiting[: len(group)]
             return group
 
     def _acknowledge(self, group: Sequence[_Submitted]) -> None:

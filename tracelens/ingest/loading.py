@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from tracelens.grouping import gathered
 from tracelens.ingest.decoding import decode_group
 from tracelens.ingest.storing import set_aside, store_batch
 from tracelens.journal import Journal
@@ -99,16 +100,7 @@ def replay_journal(store: Store, journal: Journal, aside: Path) -> int:
 
 def _groups(records: Iterable[tuple[int, Request]]) -> Iterator[list[tuple[int, Request]]]:
     """Gather records, of sequence number and request, to groups worth a transaction."""
-    group: list[tuple[int, Request]] = []
-    size = 0
-    for record in records:
-        group.append(record)
-        size += len(record[1].body)
-        if size >= _TRANSACTION_BYTES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+    return gathered(records, lambda record: len(record[1].body), _TRANSACTION_BYTES)
 
 
 def _store_group(

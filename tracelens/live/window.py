@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from tracelens.grouping import gathered
 from tracelens.live.kept import KeptRows, delete_kept, replace_kept
 from tracelens.live.relations import kept_relations, made_by
 from tracelens.model import CATALOGUE_MODEL, SHARED_MODEL, TRACE_MODEL, Scope, model_parameters
@@ -124,8 +125,8 @@ class LiveWindow:
             }
         new = {at: spans for at, spans in arrived.items() if self._arrivals.get(at) != spans}
         changed, traces = False, frozenset[UUID]()
-        for group in _groups(new):
-            step = self._step(group, bounds, asked_about)
+        for group in gathered(sorted(new.items()), lambda arrival: arrival[1], _SPANS_AT_ONCE):
+            step = self._step([received_ns for received_ns, _ in group], bounds, asked_about)
             changed, traces = changed or step.is_any, traces | step.traces
         # What one trace says of others is known when it was made: those others are made anew in a step of their own.
         while not new or self._due_ns() <= bounds.now_ns:
@@ -244,16 +245,3 @@ class LiveWindow:
         with self._store.reader() as reader:
             reader.run_script("checkpoint _live")
         self._spans_since_checkpoint = 0
-
-
-def _groups(arrivals: dict[int, int]) -> Iterator[list[int]]:
-    """Split arrivals, of time and number of spans, to groups worth a step."""
-    group, size = list[int](), 0
-    for at, spans in sorted(arrivals.items()):
-        group.append(at)
-        size += spans
-        if size >= _SPANS_AT_ONCE:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group

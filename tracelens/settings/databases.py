@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from tracelens.settings.reading import read_section
+from tracelens.settings.reading import read_section, require_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,5 @@ def parse_databases(section: Any) -> DatabaseSettings:
     """
     settings = read_section(DatabaseSettings, section, "databases")
     for pattern in settings.hosts:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"databases.hosts {pattern!r} must be a regular expression: {error}") from error
+        require_pattern(pattern, "databases.hosts")
     return settings

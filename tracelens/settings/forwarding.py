@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from tracelens.settings.headers import read_header_name, read_header_value
 from tracelens.settings.reading import read_section, read_table
-from tracelens.settings.receiver import HEADER_NAME, resolved
+from tracelens.settings.receiver import resolved
 from tracelens.settings.secret import Secret, read_secret
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ URL_SETTING: Final = "forward.url"
 """Where the file has the URL, for messages."""
 COMPRESSIONS: Final = ("none", "gzip", "zstd")
 WHEN_FULL: Final = ("refuse", "drop")
-
-_OURS: Final = frozenset({"connection", "content-encoding", "content-length", "content-type", "expect", "host", "te"})
-"""Headers that sending itself decides on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +70,10 @@ def parse_forward(section: Any, folder: Path) -> ForwardSettings:
     headers: list[tuple[str, str | Secret]] = []
     for name, value in read_table(entries.pop("headers", {}), "forward.headers").items():
         place = f"forward.headers.{name}"
-        header = _header(name, place)
-        headers.append((header, _plain(value, place) if isinstance(value, str) else read_secret(value, place, folder)))
+        header = read_header_name(name, place)
+        headers.append(
+            (header, read_header_value(value, place) if isinstance(value, str) else read_secret(value, place, folder))
+        )
     settings = read_section(ForwardSettings, entries, "forward")
     for name, known in (("compression", COMPRESSIONS), ("when_full", WHEN_FULL)):
         if getattr(settings, name) not in known:
@@ -83,7 +83,7 @@ def parse_forward(section: Any, folder: Path) -> ForwardSettings:
     for name in ("timeout_s", "retry_initial_s", "retry_max_interval_s"):
         if not getattr(settings, name):
             raise ValueError(f"forward.{name} must be above 0")
-    passed = tuple(_header(name, f"forward.pass_headers {name!r}") for name in settings.pass_headers)
+    passed = tuple(read_header_name(name, f"forward.pass_headers {name!r}") for name in settings.pass_headers)
     return replace(
         settings,
         headers=tuple(headers),
@@ -92,18 +92,3 @@ def parse_forward(section: Any, folder: Path) -> ForwardSettings:
         cert_file=resolved(settings.cert_file, folder),
         key_file=resolved(settings.key_file, folder),
     )
-
-
-def _header(name: str, place: str) -> str:
-    lower = name.lower()
-    if not HEADER_NAME.fullmatch(lower):
-        raise ValueError(f"{place}: not the name of a header")
-    if lower in _OURS or lower.endswith("-bin") or lower.startswith("grpc-"):
-        raise ValueError(f"{place}: this header is not for configuration")
-    return lower
-
-
-def _plain(value: str, place: str) -> str:
-    if not value.isascii() or not value.isprintable():
-        raise ValueError(f"{place}: a header's value is printable ASCII")
-    return value

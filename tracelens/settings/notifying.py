@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from tracelens.findings import SEVERITIES
 from tracelens.settings.escalation import RULES
+from tracelens.settings.headers import read_header_name, read_header_value
 from tracelens.settings.reading import read_entries, read_patterned, read_table, read_value, require_known
-from tracelens.settings.receiver import HEADER_NAME
 from tracelens.settings.secret import Secret, read_secret
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _RULES: Final = ", ".join(f"`{rule}`" for rule in RULES)
 _LONGEST_TRACE_URL: Final = 1000
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_OURS: Final = frozenset({"connection", "content-encoding", "content-length", "content-type", "expect", "host", "te"})
-"""Headers that sending itself decides on."""
+_RESERVED: Final = ("webhook-", "grpc-")
 
 Options = TypeVar("Options")
 
@@ -216,16 +215,10 @@ def _confidential(options: Mapping[str, Any], name: str, folder: Path) -> Confid
 
 
 def _header(name: str, value: Any, place: str, folder: Path) -> tuple[str, Confidential]:
-    lower = name.lower()
-    if not HEADER_NAME.fullmatch(lower):
-        raise ValueError(f"{place}: not the name of a header")
-    if lower in _OURS or lower.startswith(("webhook-", "grpc-")) or lower.endswith("-bin"):
-        raise ValueError(f"{place}: this header is not for configuration")
+    header = read_header_name(name, place, _RESERVED)
     if not isinstance(value, str):
-        return lower, read_secret(value, place, folder)
-    if not (value.isascii() and value.isprintable()):
-        raise ValueError(f"{place}: a header's value is printable ASCII")
-    return lower, Inline(value)
+        return header, read_secret(value, place, folder)
+    return header, Inline(read_header_value(value, place))
 
 
 def _check_trace_url(template: str, place: str) -> None:

@@ -57,12 +57,16 @@ def read_patterned(kind: type[Section], entry: Any, where: str) -> Section:
     """Return a section whose `service` and `endpoint` are regular expressions."""
     section = read_section(kind, entry, where)
     for name in ("service", "endpoint"):
-        pattern = getattr(section, name)
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{where}.{name} {pattern!r} must be a regular expression: {error}") from error
+        require_pattern(getattr(section, name), f"{where}.{name}")
     return section
+
+
+def require_pattern(pattern: str, where: str) -> None:
+    """Refuse what is no regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{where} {pattern!r} must be a regular expression: {error}") from error
 
 
 def read_entries(entries: Any, name: str) -> list[tuple[str, Any]]:

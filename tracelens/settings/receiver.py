@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from tracelens.settings.headers import HEADER_NAME
 from tracelens.settings.reading import read_section, read_table
 from tracelens.settings.secret import Secret, read_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-HEADER_NAME: Final = re.compile(r"[a-z0-9_.-]+")
-"""Of HTTP headers and gRPC metadata alike, in lower case; HTTP alone would take more."""
 
 MAX_REQUEST_BYTES: Final = 255 << 20
 """Just below what a record of the journal holds, `otlp.framing.MAX_MESSAGE_BYTES`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
@@ -12,6 +11,7 @@ from tracelens.errors import DeliveryError, UsageError
 from tracelens.escalation.wording import data_of, severity_of
 from tracelens.findings import SEVERITIES
 from tracelens.settings.notifying import NotifierSettings, read_options
+from tracelens.settings.selection import selects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,10 +76,7 @@ class Notifier:
             return False
         if settings.rules and data.get("rule") not in settings.rules:
             return False
-        return all(
-            not pattern or re.fullmatch(pattern, str(data.get(name) or "")) is not None
-            for pattern, name in ((settings.service, "service_name"), (settings.endpoint, "endpoint"))
-        )
+        return selects(settings, str(data.get("service_name") or ""), str(data.get("endpoint") or ""))
 
     def deliver(self, events: Sequence[Event]) -> None:
         """Deliver one or more events of one group.
