@@ -34,7 +34,7 @@ where query_text_id <= $last_text_id and regexp_matches(query_text, '9[0-9]{7}')
 """
 
 _COPY_SPANS: Final = """
-insert into spans by name
+insert into span_rows by name
 select s.* replace (
   xor(s.trace_id::uhugeint, $trace_pattern::uhugeint)::uuid as trace_id,
   xor(s.span_id, $span_pattern) as span_id,
@@ -79,10 +79,10 @@ def fill(path: Path, spans: int, *, seed: int = 1, block_spans: int = BLOCK_SPAN
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, copies: int) -> int:
-    connection.execute("create temp table block as select * from spans")
+    connection.execute("create temp table block as select * from span_rows")
     connection.execute("create temp table block_events as select * from span_events")
     block_spans, length_ns, last_text_id = connection.execute(
-        "select count(*), max(start_ns) - min(start_ns), (select max(query_text_id) from query_texts) from spans"
+        "select count(*), max(start_ns) - min(start_ns), (select max(query_text_id) from query_texts) from span_rows"
     ).fetchall()[0]
     for copy in range(1, copies):
         texts = {"copy": copy, "last_text_id": last_text_id}

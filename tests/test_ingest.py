@@ -210,7 +210,7 @@ def test_what_was_held_is_let_go_whatever_became_of_it(running: Running) -> None
     running.limits = ReceiverSettings(max_pending_bytes=size)
     running.open().start()
     with running.store.reader() as reader:
-        reader.run_script("create unique index one_of_each on spans (name)")
+        reader.run_script("create unique index one_of_each on span_rows (start_ns)")
     for number in range(1, 11):
         # One to store, one repeated, one refused, one empty, one that cannot be stored.
         for body in (one_span(number), one_span(number), b"\xff" * 50, b"", request(span(number, span_id=bytes(8)))):
@@ -289,7 +289,7 @@ def test_a_journal_that_fails_makes_senders_try_again(running: Running) -> None:
 
 def test_a_request_that_meets_a_defect_is_set_aside_alone(running: Running) -> None:
     with running.store.reader() as reader:  # what the store refuses stands for what we failed to foresee
-        reader.run_script("create unique index one_of_each on spans (name)")
+        reader.run_script("create unique index one_of_each on span_rows (start_ns)")
     bad = request(span(11), span(3, span_id=(12).to_bytes(8)))
     futures = [running.ingest.submit(body) for body in (*map(one_span, range(7)), bad, *map(one_span, range(7, 10)))]
     running.ingest.start()
@@ -309,7 +309,7 @@ def test_a_defect_met_while_recovering_is_set_aside_too(running: Running) -> Non
     bodies = [one_span(1), request(span(1, span_id=bytes(8))), DAMAGED, one_span(2)]
     running.journal.append(bodies)
     with running.store.reader() as reader:
-        reader.run_script("create unique index one_of_each on spans (name)")
+        reader.run_script("create unique index one_of_each on span_rows (start_ns)")
     assert running.ingest.recover() == 2
     assert (running.names(), running.store.applied_sequence) == (expected(1, 2), 4)
     aside = {path.name: path.read_bytes() for path in set_aside_folder(running.db).iterdir()}
@@ -319,7 +319,7 @@ def test_a_defect_met_while_recovering_is_set_aside_too(running: Running) -> Non
 def test_a_defect_in_a_file_is_told_and_the_rest_is_stored() -> None:
     store = Store(None)
     with store.reader() as reader:
-        reader.run_script("create unique index one_of_each on spans (name)")
+        reader.run_script("create unique index one_of_each on span_rows (start_ns)")
     refused: list[str] = []
     bodies = [one_span(1), DAMAGED, request(span(1, span_id=bytes(8))), one_span(2), one_span(1)]
     assert store_requests(store, as_traces(bodies), refused.append) == AppendResult(2, 1)

@@ -16,6 +16,7 @@ from tracelens.otlp.decode import decode_requests
 from tracelens.otlp.files import read_requests
 from tracelens.otlp.signals import Signal
 from tracelens.semconv.normalise import normalise
+from tracelens.semconv.span_shapes import shaped
 from tracelens.settings import Settings
 from tracelens.settings.escalation import EscalationSettings
 from tracelens.store.store import Store
@@ -32,20 +33,21 @@ BEGIN_NS: Final = 1_800_000_000 * SECOND
 WINDOW_S: Final = 60
 
 EXPIRED = """
-delete from spans where received_ns < $oldest_ns;
-delete from spans
+delete from span_rows where received_ns < $oldest_ns;
+delete from span_rows
 using (
   select trace_id, max(received_ns) as resumed_ns
   from (
     select trace_id, received_ns, received_ns - lag(received_ns) over (partition by trace_id order by received_ns)
       as pause_ns
-    from (select distinct trace_id, received_ns from spans)
+    from (select distinct trace_id, received_ns from span_rows)
   )
   where pause_ns > $window_ns
   group by trace_id
 ) as resumed
-where spans.trace_id = resumed.trace_id and spans.received_ns < resumed.resumed_ns;
-delete from spans where trace_id in (select trace_id from spans group by trace_id having max(received_ns) < $since_ns)
+where span_rows.trace_id = resumed.trace_id and span_rows.received_ns < resumed.resumed_ns;
+delete from span_rows
+where trace_id in (select trace_id from span_rows group by trace_id having max(received_ns) < $since_ns)
 """
 
 
@@ -68,7 +70,7 @@ class LiveStore:
 
     def receive(self, *bodies: bytes) -> None:
         """Store requests, received now."""
-        self.append([normalise(decode_requests(list(bodies)).batch, self.store.catalogue, self.now_ns)])
+        self.append([shaped_rows(self.store, list(bodies), self.now_ns)])
 
     def append(self, batches: Sequence[SpanTables]) -> None:
         self.store.append([received(batch, self.now_ns) for batch in batches])
@@ -93,13 +95,18 @@ class LiveStore:
         self.store.close()
 
 
+def shaped_rows(store: Store, bodies: Sequence[bytes], received_ns: int) -> SpanTables:
+    """Return the rows of requests."""
+    return shaped(normalise(decode_requests(bodies).batch, store.catalogue, received_ns), store.catalogue)
+
+
 def recorded(store: Store, paths: Iterable[Path]) -> list[SpanTables]:
     """Return the rows of recordings, one table each."""
     bodies = [
         [request.body for request in read_requests(str(path), on_damage=print) if request.signal is Signal.TRACES]
         for path in paths
     ]
-    return [normalise(decode_requests(body).batch, store.catalogue, 0) for body in bodies]
+    return [shaped_rows(store, body, 0) for body in bodies]
 
 
 def picked(rows: SpanTables, positions: Sequence[int]) -> SpanTables:

@@ -12,7 +12,8 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from span_requests import key_values
 
-from tracelens.semconv.catalogue import REMEMBERED_TEXTS, SCHEMAS, Catalogue, text_digest
+from tracelens.semconv.catalogue import REMEMBERED_TEXTS, Catalogue, text_digest
+from tracelens.semconv.relations import SCHEMAS
 
 SYSTEMS = st.sampled_from([None, "postgresql", "mysql", "redis", "mongodb", "what?"])
 TEXTS = st.one_of(

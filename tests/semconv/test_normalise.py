@@ -16,7 +16,8 @@ from span_requests import START_NS, request, span
 from tracelens.otlp.decode import decode_requests
 from tracelens.semconv.attribute_table import attribute_table
 from tracelens.semconv.catalogue import Catalogue
-from tracelens.semconv.normalise import SPANS_SCHEMA, SpanTables, normalise, sampling_weight
+from tracelens.semconv.normalise import SpanTables, normalise, sampling_weight
+from tracelens.semconv.span_columns import SPANS_SCHEMA
 
 if TYPE_CHECKING:
     import random

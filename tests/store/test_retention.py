@@ -11,6 +11,7 @@ from span_requests import request, span
 from tracelens.ingest.housekeeping import Housekeeper
 from tracelens.otlp.decode import decode_requests
 from tracelens.semconv.normalise import normalise
+from tracelens.semconv.span_shapes import shaped
 from tracelens.settings import StoreSettings
 from tracelens.store import retention
 from tracelens.store.retention import expire, used_bytes
@@ -42,7 +43,7 @@ def receive(store: Store, numbers: Iterable[int], received_ns: int, attributes: 
         for number in numbers
     ]
     batch = decode_requests([request(*spans)]).batch
-    store.append([normalise(batch, store.catalogue, received_ns=received_ns)])
+    store.append([shaped(normalise(batch, store.catalogue, received_ns=received_ns), store.catalogue)])
 
 
 def copy(store: Store, offset: int, received_ns: int) -> None:
@@ -59,8 +60,8 @@ def copy(store: Store, offset: int, received_ns: int) -> None:
             wanted,
         )
     store.execute(
-        "insert into spans select * replace (span_id - $base + $offset as span_id, $received_ns as received_ns) "  # noqa: S608
-        f"from spans where received_ns = {newest}",
+        "insert into span_rows select * replace (span_id - $base + $offset as span_id, $received_ns as received_ns) "  # noqa: S608
+        f"from span_rows where received_ns = {newest}",
         ids,
     )
 

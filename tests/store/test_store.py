@@ -13,9 +13,11 @@ from span_requests import request, span
 
 from tracelens.errors import StoreError
 from tracelens.otlp.decode import decode_requests
-from tracelens.semconv import catalogue
+from tracelens.semconv import relations
 from tracelens.semconv.metric_points import EXEMPLARS_SCHEMA, POINTS_SCHEMA
-from tracelens.semconv.normalise import SPANS_SCHEMA, SpanTables, normalise
+from tracelens.semconv.normalise import SpanTables, normalise
+from tracelens.semconv.span_columns import ROWS_SCHEMA, SPANS_SCHEMA
+from tracelens.semconv.span_shapes import shaped
 from tracelens.store.database import StoreLimits
 from tracelens.store.store import AppendResult, Store
 
@@ -25,7 +27,18 @@ if TYPE_CHECKING:
 
 METRICS = {"data_points": POINTS_SCHEMA.names, "data_point_exemplars": EXEMPLARS_SCHEMA.names}
 EVERYTHING = (
-    *("spans", "span_events", "span_links", "resources", "scopes", "query_texts", "query_shapes", "metric_series"),
+    *(
+        "spans",
+        "span_rows",
+        "span_shapes",
+        "span_events",
+        "span_links",
+        "resources",
+        "scopes",
+        "query_texts",
+        "query_shapes",
+        "metric_series",
+    ),
     *METRICS,
 )
 
@@ -52,6 +65,11 @@ def a_span(number: int) -> Span:
 
 
 def rows(store: Store, *spans: Span, service_name: str = "orders") -> SpanTables:
+    return shaped(wide(store, *spans, service_name=service_name), store.catalogue)
+
+
+def wide(store: Store, *spans: Span, service_name: str = "orders") -> SpanTables:
+    """Return spans with every column, as readers see them."""
     batch = decode_requests([request(*spans, service_name=service_name)]).batch
     return normalise(batch, store.catalogue, received_ns=7)
 
@@ -70,7 +88,10 @@ def names(store: Store) -> list[str]:
 
 
 def test_tables_have_the_columns_that_are_written(store: Store) -> None:
-    written = {name: schema.names for name, schema in catalogue.SCHEMAS.items()} | {"spans": SPANS_SCHEMA.names}
+    written = {name: schema.names for name, schema in relations.SCHEMAS.items()} | {
+        "spans": SPANS_SCHEMA.names,
+        "span_rows": ROWS_SCHEMA.names,
+    }
     details = rows(store, a_span(1))
     assert details.events is not None
     assert details.links is not None
@@ -85,7 +106,7 @@ def test_what_is_appended_is_read_back(store: Store) -> None:
     assert store.append([appended]) == AppendResult(stored=3, duplicates=0)
     with store.reader() as reader:
         stored = reader.rows("select * from spans order by start_ns")
-        assert stored == appended.spans.to_pylist()
+        assert stored == wide(store, a_span(1), a_span(2), span(3)).spans.to_pylist()
         assert appended.events is not None
         assert reader.rows("select * from span_events") == appended.events.rows.to_pylist()
         assert appended.links is not None
@@ -108,10 +129,10 @@ def test_extreme_values_are_read_back(store: Store) -> None:
         events=[Span.Event(time_unix_nano=2**64 - 1)],
         links=[Span.Link(trace_id=bytes([255] * 16), span_id=bytes([255] * 8))],
     )
-    appended = rows(store, extreme, Span(), span(1, {f"key {number}": "v\0" for number in range(10_000)}))
-    assert store.append([appended]) == AppendResult(stored=3, duplicates=0)
+    spans = (extreme, Span(), span(1, {f"key {number}": "v\0" for number in range(10_000)}))
+    assert store.append([rows(store, *spans)]) == AppendResult(stored=3, duplicates=0)
     with store.reader() as reader:
-        assert reader.rows("select * from spans") == appended.spans.to_pylist()
+        assert reader.rows("select * from spans") == wide(store, *spans).spans.to_pylist()
 
 
 def test_appending_nothing(store: Store) -> None:
@@ -228,7 +249,7 @@ assert store.append([waiting], applied_sequence=2) == AppendResult(stored=100, d
 assert store.append([waiting], applied_sequence=2) == AppendResult(stored=0, duplicates=150)
 found = content(store)
 sizes = {name: len(rows) for name, rows in found.items()}
-assert list(sizes.values()) == [200, 400, 200, 2, 1, 200, 1, 0, 0, 0], sizes
+assert list(sizes.values()) == [200, 200, 250, 400, 200, 2, 1, 200, 1, 0, 0, 0], sizes
 assert len({row[0] for row in found["query_texts"]}) == 200
 store.close()
 again = Store(path)
@@ -289,7 +310,7 @@ result = store.append([batch], applied_sequence=number)
 assert result.stored + result.duplicates == 200, result
 found = content(store)
 sizes = [len(rows) for rows in found.values()]
-assert sizes == [number + 200, 2 * number + 400, number + 200, 1, 1, number + 200, 1, 0, 0, 0], (sizes, number)
+assert sizes == [*[number + 200] * 3, 2 * number + 400, number + 200, 1, 1, number + 200, 1, 0, 0, 0], (sizes, number)
 store.close()
 again = Store(path)
 assert content(again) == found
@@ -313,7 +334,7 @@ def test_too_little_memory_is_a_failure_that_can_be_tried_again(path: Path) -> N
 
 def test_rows_that_do_not_fit_leave_nothing_behind(store: Store) -> None:
     good = rows(store, a_span(1))
-    bad = SpanTables(good.spans.set_column(5, "name", pa.nulls(1, pa.string())), good.events, good.links)
+    bad = SpanTables(good.spans.set_column(6, "weight", pa.nulls(1, pa.float32())), good.events, good.links)
     with pytest.raises(Exception, match="NOT NULL constraint failed: spans") as caught:
         store.append([bad], applied_sequence=1)
     assert not isinstance(caught.value, StoreError)

@@ -214,7 +214,7 @@ class LiveWindow:
         reader.run_script("insert into _live.traces by name from states")
         self.rows.replace(reader)
         reader.run_file("live/dependents.sql")
-        self._spans_since_checkpoint += reader.rows("select count(*) as spans from spans")[0]["spans"]
+        self._spans_since_checkpoint += reader.rows("select count(*) as spans from span_rows")[0]["spans"]
 
     def _remove(self, reader: Reader) -> None:
         """Delete what was kept of traces that left the window, where no others were touched."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from tracelens.semconv.span_columns import SHAPE_COLUMNS
+
 
 @dataclass(frozen=True, slots=True)
 class AttributePrefix:
@@ -39,9 +41,10 @@ class AttributeColumn:
 
 @dataclass(frozen=True, slots=True)
 class AttributeTable:
-    """Every column, and the attributes that show what a query's placeholders held."""
+    """Every column, the attributes whose values are few, and those that show what a query's placeholders held."""
 
     columns: tuple[AttributeColumn, ...]
+    shared_names: frozenset[str]
     parameter_prefixes: tuple[str, ...]
     parameter_names: frozenset[str]
 
@@ -66,4 +69,20 @@ def attribute_table() -> AttributeTable:
         for column, entry in document["columns"].items()
     )
     parameters = document["parameters"]
-    return AttributeTable(columns, tuple(parameters["prefixes"]), frozenset(parameters["names"]))
+    return AttributeTable(
+        columns, frozenset(document["shared"]["names"]), tuple(parameters["prefixes"]), frozenset(parameters["names"])
+    )
+
+
+@cache
+def is_shared_name(name: str) -> bool:
+    """Return whether an attribute of this name, where it is no column, is kept in the shape with its value."""
+    table = attribute_table()
+    if name in table.shared_names:
+        return True
+    for column in table.columns:
+        if column.column in SHAPE_COLUMNS:
+            prefix = None if column.prefix is None else column.prefix.name
+            if name in column.names or name == prefix:
+                return True
+    return False

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import xxhash
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -18,8 +19,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from tracelens.semconv.any_value import attribute_texts
 from tracelens.semconv.command_shape import describe, shape_texts
-from tracelens.semconv.metric_series import SERIES_SCHEMA
-from tracelens.semconv.span_attributes import ATTRIBUTE_LIST
+from tracelens.semconv.relations import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,67 +30,8 @@ if TYPE_CHECKING:
 # harmless, because ids are only ever looked up, never compared.
 REMEMBERED_TEXTS: Final = 200_000
 
-_COLUMN_USES = pa.list_(
-    pa.struct([(name, pa.string()) for name in ("table_name", "column_name", "operator", "expression")])
-)
-_SORT_COLUMNS = pa.list_(pa.struct([(name, pa.string()) for name in ("table_name", "column_name", "direction")]))
-SCHEMAS = {
-    "resources": pa.schema(
-        [
-            ("resource_id", pa.int32()),
-            ("digest", pa.binary()),
-            ("service_name", pa.string()),
-            ("sdk_language", pa.string()),
-            ("attributes", ATTRIBUTE_LIST),
-        ]
-    ),
-    "scopes": pa.schema(
-        [
-            ("scope_id", pa.int32()),
-            ("digest", pa.binary()),
-            ("scope_name", pa.string()),
-            ("scope_version", pa.string()),
-            ("attributes", ATTRIBUTE_LIST),
-        ]
-    ),
-    "query_shapes": pa.schema(
-        [
-            ("query_shape_id", pa.int32()),
-            ("db_system", pa.string()),
-            ("query_shape", pa.string()),
-            ("statement", pa.string()),
-            ("is_read", pa.bool_()),
-            ("command_class", pa.string()),
-            ("tables", pa.list_(pa.string())),
-            ("table_spellings", pa.list_(pa.string())),
-            ("written_tables", pa.list_(pa.string())),
-            ("filter_columns", _COLUMN_USES),
-            ("join_columns", _COLUMN_USES),
-            ("sort_columns", _SORT_COLUMNS),
-            ("constant_predicates", pa.list_(pa.string())),
-            ("select_star", pa.bool_()),
-            ("selected_columns", pa.int32()),
-            ("aggregates", pa.bool_()),
-            ("has_limit", pa.bool_()),
-            ("has_offset", pa.bool_()),
-            ("single_row_lookup", pa.bool_()),
-            ("parsed", pa.bool_()),
-        ]
-    ),
-    "query_texts": pa.schema(
-        [
-            ("query_text_id", pa.int32()),
-            ("query_shape_id", pa.int32()),
-            ("query_text", pa.string()),
-            ("parameter_hash", pa.int64()),
-            ("offset_rows", pa.int64()),
-            ("limit_rows", pa.int64()),
-            ("value_rows", pa.int32()),
-            ("truncated", pa.bool_()),
-        ]
-    ),
-    "metric_series": SERIES_SCHEMA,
-}
+# Where spans are named after what they were asked for there are as many shapes as spans, and the same holds.
+REMEMBERED_SPAN_SHAPES: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -105,6 +46,7 @@ class Catalogue:
         scopes: digest of the serialised InstrumentationScope to its id.
         shapes: `text_digest` of a query shape to its id.
         texts: `text_digest` of a query text to its id, oldest first.
+        span_shapes: digest of what a span shape says to its id, oldest first.
         series: `series_digest` of a metric's series to its id.
         next_ids: relation name to the first id that nothing in it has had, remembered or not.
         pending: relation name to the rows that still have to be stored, as tables typed as SCHEMAS.
@@ -114,6 +56,7 @@ class Catalogue:
     scopes: dict[bytes, int] = field(default_factory=dict)
     shapes: dict[bytes, int] = field(default_factory=dict)
     texts: dict[bytes, int] = field(default_factory=dict)
+    span_shapes: dict[bytes, int] = field(default_factory=dict)
     series: dict[bytes, int] = field(default_factory=dict)
     next_ids: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SCHEMAS, 0))
     pending: dict[str, list[pa.Table]] = field(default_factory=lambda: {name: [] for name in SCHEMAS})
@@ -153,6 +96,20 @@ class Catalogue:
         of_value = np.array([known[digest] for digest in digests], dtype=np.int32)
         chosen: NDArray[np.int32] = of_value[encoded.indices.to_numpy()]
         return chosen
+
+    def span_shape_ids(self, shapes: Sequence[tuple[Any, ...]]) -> NDArray[np.int32]:
+        """Return the id of each span shape, given as SHAPES_SCHEMA has it after the digest."""
+        digests = [xxhash.xxh3_128_digest(orjson.dumps(shape)) for shape in shapes]
+        unknown = {
+            digest: shape for digest, shape in zip(digests, shapes, strict=True) if digest not in self.span_shapes
+        }
+        ids = self._new_ids("span_shapes", unknown)
+        rows = [(id_, digest, *unknown[digest]) for digest, id_ in ids.items()]
+        self._add({"span_shapes": _table(SCHEMAS["span_shapes"], rows)})
+        self.span_shapes.update(ids)
+        found = np.array([self.span_shapes[digest] for digest in digests], dtype=np.int32)
+        self.span_shapes = _newest(self.span_shapes, REMEMBERED_SPAN_SHAPES)
+        return found
 
     def series_ids(self, described: Sequence[tuple[bytes, Callable[[], tuple[Any, ...]]]]) -> NDArray[np.int32]:
         """Return the id of each series, given by its digest and what describes it where it is new."""
@@ -194,7 +151,7 @@ class Catalogue:
                 operations.take(pa.array(first[unknown])),
             )
         ids = np.array([self.texts[digest] for digest in digests], dtype=np.int32)
-        self._forget_old_texts()
+        self.texts = _newest(self.texts, REMEMBERED_TEXTS)
         return pa.array(ids[np.maximum(position, 0)], mask=missing)
 
     def _add_texts(
@@ -247,9 +204,10 @@ class Catalogue:
                 self.pending[name].append(table)
                 self.next_ids[name] += len(table)
 
-    def _forget_old_texts(self) -> None:
-        if len(self.texts) > REMEMBERED_TEXTS:
-            self.texts = dict(list(self.texts.items())[-REMEMBERED_TEXTS // 2 :])
+
+def _newest(ids: dict[bytes, int], most: int) -> dict[bytes, int]:
+    """Return ids, or the newer half of as many as may be remembered where there are more."""
+    return dict(list(ids.items())[-most // 2 :]) if len(ids) > most else ids
 
 
 def text_digest(db_system: str, text: str) -> bytes:

@@ -12,7 +12,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from tracelens.semconv.any_value import attribute_texts
 from tracelens.semconv.metric_names import Measure, SeriesNames, measure_of
-from tracelens.semconv.span_attributes import ATTRIBUTE_LIST
+from tracelens.semconv.span_columns import ATTRIBUTE_LIST
 
 if TYPE_CHECKING:
     from tracelens.otlp.metrics import Series

@@ -13,66 +13,13 @@ import pyarrow.compute as pc
 from tracelens.otlp.decode import SPAN_ID_BYTES, TRACE_ID_BYTES, span_levels
 from tracelens.semconv.attribute_table import attribute_table
 from tracelens.semconv.row_order import by_trace, in_order
-from tracelens.semconv.span_attributes import ATTRIBUTE_LIST, SpanAttributes
+from tracelens.semconv.span_attributes import SpanAttributes
+from tracelens.semconv.span_columns import SPANS_SCHEMA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tracelens.semconv.catalogue import Catalogue
-
-SPANS_SCHEMA: Final = pa.schema(
-    [
-        ("trace_id", pa.uuid()),
-        ("span_id", pa.uint64()),
-        ("parent_span_id", pa.uint64()),
-        ("start_ns", pa.int64()),
-        ("duration_ns", pa.int64()),
-        ("name", pa.string()),
-        ("kind", pa.uint8()),
-        ("status_code", pa.uint8()),
-        ("status_message", pa.string()),
-        ("resource_id", pa.int32()),
-        ("scope_id", pa.int32()),
-        ("trace_state", pa.string()),
-        ("weight", pa.float32()),
-        ("db_system", pa.string()),
-        ("db_namespace", pa.string()),
-        ("db_collection", pa.string()),
-        ("db_operation", pa.string()),
-        ("query_text_id", pa.int32()),
-        ("query_summary", pa.string()),
-        ("parameter_hash", pa.int64()),
-        ("batch_size", pa.int32()),
-        ("returned_rows", pa.int64()),
-        ("affected_rows", pa.int64()),
-        ("server_address", pa.string()),
-        ("server_port", pa.int32()),
-        ("peer_service", pa.string()),
-        ("http_method", pa.string()),
-        ("http_status_code", pa.int16()),
-        ("http_route", pa.string()),
-        ("url_full", pa.string()),
-        ("url_path", pa.string()),
-        ("url_query", pa.string()),
-        ("url_template", pa.string()),
-        ("response_body_size", pa.int64()),
-        ("rpc_system", pa.string()),
-        ("rpc_method", pa.string()),
-        ("messaging_system", pa.string()),
-        ("messaging_destination", pa.string()),
-        ("messaging_operation", pa.string()),
-        ("message_count", pa.int32()),
-        ("error_type", pa.string()),
-        ("code_function", pa.string()),
-        ("code_file", pa.string()),
-        ("code_line", pa.int32()),
-        ("attributes", ATTRIBUTE_LIST),
-        ("received_ns", pa.int64()),
-        ("folded_spans", pa.int32()),
-        ("folded_ns", pa.int64()),
-        ("folded_longest_ns", pa.int64()),
-    ]
-)
 
 # In trace state: `ot=th:<hex>`, the consistent sampling threshold (right-padded to 56 bits), and its predecessor
 # `ot=p:<n>`, which kept one trace in 2^n.

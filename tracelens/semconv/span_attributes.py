@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from tracelens.semconv.attribute_table import is_shared_name
 from tracelens.semconv.attribute_values import AttributeValues
+from tracelens.semconv.span_columns import ATTRIBUTE_LIST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tracelens.semconv.attribute_table import AttributeColumn, AttributePrefix, AttributeTable
-
-ATTRIBUTE_LIST: Final = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
 
 _LARGEST_UINT16: Final = 65_535
 _WHOLE_NUMBER: Final = r"^-?[0-9]{1,18}(\.0+)?$"
@@ -43,7 +43,7 @@ class SpanAttributes:
         self._owner: NDArray[np.int64] = pc.list_parent_indices(lists).to_numpy()
         encoded = self._keys.dictionary_encode()
         self._names: list[str] = encoded.dictionary.to_pylist()
-        codes = encoded.indices.to_numpy()
+        codes = self._codes = encoded.indices.to_numpy()
         # A stable sort of 16-bit codes is a radix sort: one pass, 10 ns an attribute.
         narrow = codes.astype(np.uint16) if len(self._names) <= _LARGEST_UINT16 else codes
         self._order: NDArray[np.int64] = np.argsort(narrow, kind="stable")
@@ -162,8 +162,10 @@ class SpanAttributes:
         return pa.array(unsigned.view(np.int64), mask=hidden)
 
     def rest(self) -> pa.ListArray:
-        """Return the attributes that no column claimed, one list<struct<key, value>> per span."""
+        """Return the attributes that no column claimed, one list<struct<key, value>> per span: shared ones first."""
         kept = np.flatnonzero(~self._claimed)
+        is_own = ~np.array([is_shared_name(name) for name in self._names], dtype=bool)[self._codes[kept]]
+        kept = kept[np.argsort(2 * self._owner[kept] + is_own, kind="stable")]
         offsets = np.zeros(self._span_count + 1, dtype=np.int32)
         np.cumsum(np.bincount(self._owner[kept], minlength=self._span_count), out=offsets[1:])
         pairs = pa.StructArray.from_arrays(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tracelens.semconv.catalogue import REMEMBERED_TEXTS, SCHEMAS, Catalogue, text_digest
+from tracelens.semconv.catalogue import REMEMBERED_SPAN_SHAPES, REMEMBERED_TEXTS, Catalogue, text_digest
+from tracelens.semconv.relations import SCHEMAS
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection) -> Catalogue:
     catalogue.resources.update(_rows(connection, "select digest, resource_id from resources order by resource_id"))
     catalogue.scopes.update(_rows(connection, "select digest, scope_id from scopes order by scope_id"))
     catalogue.series.update(_rows(connection, "select digest, series_id from metric_series order by series_id"))
+    oldest_id = max(0, catalogue.next_ids["span_shapes"] - REMEMBERED_SPAN_SHAPES // 2)
+    known_shapes = "select digest, span_shape_id from span_shapes where span_shape_id >= $oldest_id order by 2"
+    catalogue.span_shapes.update(_rows(connection, known_shapes, {"oldest_id": oldest_id}))
     shapes = _rows(
         connection, "select db_system, query_shape, query_shape_id from query_shapes order by query_shape_id"
     )

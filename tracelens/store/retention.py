@@ -33,7 +33,7 @@ def expire(store: Store, *, before_ns: int | None, max_bytes: int) -> int:
     if removed:
         store.checkpoint()
     while max_bytes and (share := _share_over(store, max_bytes)):
-        statement = "select approx_quantile(received_ns, $share::float) as cut_ns from spans"
+        statement = "select approx_quantile(received_ns, $share::float) as cut_ns from span_rows"
         with store.reader() as reader:
             cut_ns = reader.rows(statement, {"share": share})[0]["cut_ns"]
         expired = 0 if cut_ns is None else _expire_before(store, cut_ns + 1)
@@ -69,6 +69,6 @@ def _expire_before(store: Store, before_ns: int) -> int:
             until_ns = reader.rows(read_sql("statements/retention_slice.sql"), parameters)[0]["until_ns"]
             if until_ns is None:
                 return removed
-            counted = reader.rows("select count(*) as spans from spans where received_ns <= $n", {"n": until_ns})
+            counted = reader.rows("select count(*) as spans from span_rows where received_ns <= $n", {"n": until_ns})
         store.execute_together([(statement, {"until_ns": until_ns}) for statement in statements])
         removed += counted[0]["spans"]

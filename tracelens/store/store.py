@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from tracelens.errors import StoreError
-from tracelens.semconv.catalogue import SCHEMAS
-from tracelens.semconv.normalise import SPANS_SCHEMA
+from tracelens.semconv.relations import SCHEMAS
+from tracelens.semconv.span_columns import ROWS_SCHEMA
 from tracelens.store.appended import AppendResult
 from tracelens.store.catalogue import load_catalogue
 from tracelens.store.data_points import new_points
@@ -142,7 +142,7 @@ class Store:
         """Store spans and data points, and what the catalogue learned from them, in one transaction.
 
         Args:
-            batches: rows as `semconv.normalise` makes them, in order of arrival.
+            batches: rows as `semconv.span_shapes` makes them, in order of arrival.
             points: rows as `semconv.metric_points` makes them, in order of arrival.
             applied_sequence: the journal's last record among them, None when they did not come from the journal.
 
@@ -150,12 +150,12 @@ class Store:
             StoreError: the transaction could not be written; nothing of it is stored, and it can be tried again.
             duckdb.Error: something in the rows does not fit the store; nothing is stored, trying again is in vain.
         """
-        spans = pa.concat_tables([batch.spans for batch in batches]) if batches else SPANS_SCHEMA.empty_table()
+        spans = pa.concat_tables([batch.spans for batch in batches]) if batches else ROWS_SCHEMA.empty_table()
         with self._writing():
             is_new = new_spans(self._writer, spans)
             stored = int(np.count_nonzero(is_new))
             relations = {name: self._unstored(name, table) for name, table in self.catalogue.pending_tables().items()}
-            relations["spans"] = spans if stored == len(spans) else spans.filter(pa.array(is_new))
+            relations["span_rows"] = spans if stored == len(spans) else spans.filter(pa.array(is_new))
             relations["span_events"] = _details_of([(batch.spans, batch.events) for batch in batches], is_new)
             relations["span_links"] = _details_of([(batch.spans, batch.links) for batch in batches], is_new)
             point_relations, stored_points, duplicate_points = new_points(self._writer, points)

@@ -2,7 +2,7 @@
 -- what is recent.
 select i.position
 from incoming_ids as i
-inner join spans as s
+inner join span_rows as s
   on i.span_id = s.span_id and i.trace_id = s.trace_id and i.start_ns = s.start_ns
 where s.start_ns between $earliest_ns and $latest_ns
 order by i.position asc

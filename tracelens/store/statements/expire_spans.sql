@@ -6,12 +6,12 @@ delete from data_points
 where received_ns <= $until_ns;
 
 delete from span_events
-using spans
-where span_events.span_id = spans.span_id and span_events.trace_id = spans.trace_id and spans.received_ns <= $until_ns;
+using span_rows as s
+where span_events.span_id = s.span_id and span_events.trace_id = s.trace_id and s.received_ns <= $until_ns;
 
 delete from span_links
-using spans
-where span_links.span_id = spans.span_id and span_links.trace_id = spans.trace_id and spans.received_ns <= $until_ns;
+using span_rows as s
+where span_links.span_id = s.span_id and span_links.trace_id = s.trace_id and s.received_ns <= $until_ns;
 
-delete from spans
+delete from span_rows
 where received_ns <= $until_ns;

@@ -3,7 +3,7 @@ select max(s.received_ns) as until_ns
 from (
   select r.received_ns
   from (
-    select received_ns from spans
+    select received_ns from span_rows
     union all
     select received_ns from data_points
   ) as r
