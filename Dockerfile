@@ -2,6 +2,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY core core
 COPY proto_stubs proto_stubs
 COPY tracelens tracelens
 RUN python -m venv /opt/tracelens \

@@ -12,8 +12,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a module may import what stands in its own layer or a lower one.
 LAYERS = (
-    {"errors", "findings", "settings", "background", "grouping", "retry_after"},
-    {"otlp", "semconv", "store", "journal", "ingest", "passes", "advice", "report"},
+    {"errors", "severities", "findings", "settings", "background", "grouping", "retry_after"},
+    {"otlp", "semconv", "native", "store", "journal", "ingest", "passes", "advice", "report"},
     {"receiver", "coverage", "checklist", "enrichment", "analysis", "model", "waivers"},
     {"sources", "live", "escalation", "forwarding", "api", "replay", "run"},
     {"query_api", "self_metrics", "server"},
@@ -23,8 +23,9 @@ LAYERS = (
 FORBIDDEN = {
     "receiver": {"passes", "analysis", "store", "ingest"},
     "report": {"store", "semconv", "otlp", "journal", "ingest", "advice"},
-    "otlp": {"store", "semconv", "journal", "ingest", "passes", "advice", "report"},
-    "semconv": {"store", "journal", "ingest", "passes", "advice", "report"},
+    "otlp": {"store", "semconv", "native", "journal", "ingest", "passes", "advice", "report"},
+    "native": {"store", "journal", "ingest", "passes", "advice", "report"},
+    "semconv": {"store", "native", "journal", "ingest", "passes", "advice", "report"},
     "store": {"journal", "ingest", "passes", "advice", "report"},
     "journal": {"store", "semconv", "ingest", "passes", "advice", "report"},
     "advice": {"store", "otlp", "journal", "ingest", "passes", "report"},

@@ -12,12 +12,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from span_requests import request, span
 
 from tracelens.errors import StoreError
+from tracelens.ingest.decoding import decode_group
+from tracelens.ingest.span_tables import span_tables
 from tracelens.otlp.decode import decode_requests
+from tracelens.otlp.requests import Request
+from tracelens.otlp.signals import Signal
 from tracelens.semconv import relations
+from tracelens.semconv.catalogue import Catalogue
 from tracelens.semconv.metric_points import EXEMPLARS_SCHEMA, POINTS_SCHEMA
 from tracelens.semconv.normalise import SpanTables, normalise
 from tracelens.semconv.span_columns import ROWS_SCHEMA, SPANS_SCHEMA
-from tracelens.semconv.span_shapes import shaped
 from tracelens.store.database import StoreLimits
 from tracelens.store.store import AppendResult, Store
 
@@ -65,13 +69,14 @@ def a_span(number: int) -> Span:
 
 
 def rows(store: Store, *spans: Span, service_name: str = "orders") -> SpanTables:
-    return shaped(wide(store, *spans, service_name=service_name), store.catalogue)
+    requests = [Request(Signal.TRACES, request(*spans, service_name=service_name))] if spans else []
+    tables = span_tables(store, decode_group(requests).group, received_ns=7)
+    return tables[0] if tables else SpanTables(ROWS_SCHEMA.empty_table(), None, None)
 
 
-def wide(store: Store, *spans: Span, service_name: str = "orders") -> SpanTables:
-    """Return spans with every column, as readers see them."""
-    batch = decode_requests([request(*spans, service_name=service_name)]).batch
-    return normalise(batch, store.catalogue, received_ns=7)
+def wide(*spans: Span) -> SpanTables:
+    """Return the first spans of a store with every column, as readers see them."""
+    return normalise(decode_requests([request(*spans)]).batch, Catalogue(), received_ns=7)
 
 
 def content(store: Store) -> dict[str, list[tuple[Any, ...]]]:
@@ -106,7 +111,7 @@ def test_what_is_appended_is_read_back(store: Store) -> None:
     assert store.append([appended]) == AppendResult(stored=3, duplicates=0)
     with store.reader() as reader:
         stored = reader.rows("select * from spans order by start_ns")
-        assert stored == wide(store, a_span(1), a_span(2), span(3)).spans.to_pylist()
+        assert stored == wide(a_span(1), a_span(2), span(3)).spans.to_pylist()
         assert appended.events is not None
         assert reader.rows("select * from span_events") == appended.events.rows.to_pylist()
         assert appended.links is not None
@@ -132,7 +137,7 @@ def test_extreme_values_are_read_back(store: Store) -> None:
     spans = (extreme, Span(), span(1, {f"key {number}": "v\0" for number in range(10_000)}))
     assert store.append([rows(store, *spans)]) == AppendResult(stored=3, duplicates=0)
     with store.reader() as reader:
-        assert reader.rows("select * from spans") == wide(store, *spans).spans.to_pylist()
+        assert reader.rows("select * from spans") == wide(*spans).spans.to_pylist()
 
 
 def test_appending_nothing(store: Store) -> None:
@@ -335,7 +340,7 @@ def test_too_little_memory_is_a_failure_that_can_be_tried_again(path: Path) -> N
 def test_rows_that_do_not_fit_leave_nothing_behind(store: Store) -> None:
     good = rows(store, a_span(1))
     bad = SpanTables(good.spans.set_column(6, "weight", pa.nulls(1, pa.float32())), good.events, good.links)
-    with pytest.raises(Exception, match="NOT NULL constraint failed: spans") as caught:
+    with pytest.raises(Exception, match="NOT NULL constraint failed: span_rows") as caught:
         store.append([bad], applied_sequence=1)
     assert not isinstance(caught.value, StoreError)
     assert content(store) == {name: [] for name in EVERYTHING}

@@ -7,9 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from tracelens.errors import StoreError
+from tracelens.ingest.span_tables import span_tables
 from tracelens.semconv.metric_points import normalise_points
-from tracelens.semconv.normalise import normalise
-from tracelens.semconv.span_shapes import shaped
 from tracelens.store.appended import AppendResult
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def store_batch(
 
 def _append(store: Store, group: DecodedGroup, received_ns: int, applied_sequence: int | None) -> AppendResult:
     try:
-        spans = [shaped(normalise(group.traces, store.catalogue, received_ns), store.catalogue)]
+        spans = span_tables(store, group, received_ns)
         points = [normalise_points(group.metrics, store.catalogue, received_ns)] if group.metrics else []
         return store.append(spans, applied_sequence, points)
     except MemoryError as error:  # nothing is wrong with the requests: fewer of them at a time may fit

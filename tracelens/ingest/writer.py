@@ -7,10 +7,8 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from typing import TYPE_CHECKING, Final
-
-import pyarrow as pa
 
 from tracelens.errors import StoreError
 from tracelens.ingest.decoding import DecodedGroup
@@ -18,7 +16,7 @@ from tracelens.ingest.storing import set_aside, store_batch
 from tracelens.otlp.requests import request_of_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tracelens.ingest.statistics import IngestStatistics
@@ -57,9 +55,16 @@ class AcknowledgedBatch:
     last_sequence: int
     acknowledged_at: float = field(default_factory=time.monotonic)
 
-    def sequences(self) -> range:
-        """Return the sequence number of each request: those of traces come first."""
-        return range(self.last_sequence - len(self.group) + 1, self.last_sequence + 1)
+    def sequences(self) -> list[range]:
+        """Return the sequence numbers of the requests of each kind, as `DecodedGroup.sizes` counts them."""
+        ends = list(accumulate(self.group.sizes, initial=self.last_sequence - len(self.group) + 1))
+        return [range(first, end) for first, end in pairwise(ends)]
+
+
+def sequences_of(batches: Sequence[AcknowledgedBatch]) -> list[int]:
+    """Return the sequence number of each request of the batches' groups, in the order of the groups joined."""
+    by_kind = zip(*(batch.sequences() for batch in batches), strict=True)
+    return [sequence for ranges in by_kind for numbers in ranges for sequence in numbers]
 
 
 class Writer:
@@ -189,8 +194,7 @@ class Writer:
 
     def _write(self, taken: list[AcknowledgedBatch]) -> None:
         received_ns = time.time_ns()
-        sequences = [sequence for batch in taken for sequence in batch.sequences()[: batch.group.traces.num_rows]]
-        sequences += [sequence for batch in taken for sequence in batch.sequences()[batch.group.traces.num_rows :]]
+        sequences = sequences_of(taken)
 
         def leave_out(number: int, _error: Exception) -> None:
             sequence = sequences[number]
@@ -200,8 +204,7 @@ class Writer:
                 self._statistics.set_aside_requests += 1
 
         # One batch, because each costs some milliseconds whatever its size: senders may wait for every answer.
-        traces = pa.concat_batches([batch.group.traces for batch in taken])
-        whole = DecodedGroup(traces, tuple(request for batch in taken for request in batch.group.metrics))
+        whole = DecodedGroup.joined([batch.group for batch in taken])
         outcome = store_batch(self._store, whole, received_ns, taken[-1].last_sequence, leave_out)
         self._statistics.duplicate_spans += outcome.duplicates
         self._statistics.duplicate_points += outcome.duplicate_points

@@ -144,20 +144,27 @@ class Catalogue:
         digests = list(map(text_digest, system_of, distinct_texts.to_pylist()))
         unknown = [number for number, digest in enumerate(digests) if digest not in self.texts]
         if unknown:
-            self._add_texts(
-                [digests[number] for number in unknown],
+            first_id = self.add_query_texts(
                 distinct_texts.take(pa.array(unknown)),
                 [system_of[number] for number in unknown],
                 operations.take(pa.array(first[unknown])),
             )
+            self.texts.update((digests[number], id_) for id_, number in enumerate(unknown, start=first_id))
         ids = np.array([self.texts[digest] for digest in digests], dtype=np.int32)
         self.texts = _newest(self.texts, REMEMBERED_TEXTS)
         return pa.array(ids[np.maximum(position, 0)], mask=missing)
 
-    def _add_texts(
-        self, digests: Sequence[bytes], texts: pa.StringArray, db_systems: Sequence[str], operations: pa.StringArray
-    ) -> None:
-        """Give ids to texts, known by their digests, and to the shapes that are new with them."""
+    def add_query_texts(self, texts: pa.StringArray, db_systems: Sequence[str], operations: pa.StringArray) -> int:
+        """Give the next ids to texts, one after the other, and to the shapes that are new with them.
+
+        Args:
+            texts: new ones, each once.
+            db_systems: of each text, empty where it is unknown.
+            operations: of each text.
+
+        Returns:
+            The first text's id.
+        """
         first_id, first_shape_id = self.next_ids["query_texts"], self.next_ids["query_shapes"]
         shape_ids: dict[bytes, int] = {}
         shape_rows: list[tuple[Any, ...]] = []
@@ -191,7 +198,7 @@ class Catalogue:
         in_order = pa.concat_tables(text_rows).sort_by("query_text_id")
         self._add({"query_shapes": _table(SCHEMAS["query_shapes"], shape_rows), "query_texts": in_order})
         self.shapes.update(shape_ids)
-        self.texts.update(zip(digests, range(first_id, first_id + len(digests)), strict=True))
+        return first_id
 
     def _new_ids(self, relation: str, digests: Iterable[bytes]) -> dict[bytes, int]:
         """Return the next ids for digests; they count as given once `_add` has returned."""

@@ -19,6 +19,7 @@ from tracelens.semconv.span_columns import SPANS_SCHEMA
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tracelens.otlp.decode import SpanLevels
     from tracelens.semconv.catalogue import Catalogue
 
 # In trace state: `ot=th:<hex>`, the consistent sampling threshold (right-padded to 56 bits), and its predecessor
@@ -72,8 +73,29 @@ def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> 
         received_ns: when the batch was received, nanoseconds since 1970.
     """
     levels = span_levels(batch)
+    columns = span_columns(levels, catalogue)
+    columns["query_text_id"] = catalogue.query_text_ids(
+        columns["query_text"], columns["db_system"], columns["db_operation"]
+    )
+    columns["received_ns"] = pa.array(np.full(len(levels.spans), received_ns, dtype=np.int64))
+    order = by_trace(columns["trace_id"])
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return SpanTables(
+        spans=pa.Table.from_arrays(
+            in_order([columns[name] for name in SPANS_SCHEMA.names], order), schema=SPANS_SCHEMA
+        ),
+        events=_events(levels.spans, columns, place),
+        links=_links(levels.spans, columns, place),
+    )
+
+
+def span_columns(levels: SpanLevels, catalogue: Catalogue) -> dict[str, pa.Array]:
+    """Return the columns of SPANS_SCHEMA for spans in the order of arrival.
+
+    Without `query_text_id` and `received_ns`; with `query_text`, the text itself.
+    """
     spans = levels.spans
-    count = len(spans)
     scope_of_span = levels.scope_of_span.to_numpy()
     resource_of_scope = levels.resource_of_scope.to_numpy()
     start = _as_int64(spans.field("start_time_unix_nano"))
@@ -94,30 +116,17 @@ def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> 
         "scope_id": pa.array(catalogue.scope_ids(levels.scopes)[scope_of_span]),
         "trace_state": trace_state,
         "weight": _weights(trace_state),
-        "received_ns": pa.array(np.full(count, received_ns, dtype=np.int64)),
     }
     attributes = SpanAttributes(spans.field("attributes"), kind == _SERVER_KIND)
     table = attribute_table()
-    query_text = pa.nulls(count, pa.string())
     for column in table.columns:
-        if column.column == "query_text":
-            query_text = attributes.claim(column, pa.string())
-        else:
-            columns[column.column] = attributes.claim(column, SPANS_SCHEMA.field(column.column).type)
-    columns["query_text_id"] = catalogue.query_text_ids(query_text, columns["db_system"], columns["db_operation"])
+        is_text = column.column == "query_text"
+        type_ = pa.string() if is_text else SPANS_SCHEMA.field(column.column).type
+        columns[column.column] = attributes.claim(column, type_)
     columns["parameter_hash"] = attributes.parameter_hashes(table)
-    columns["attributes"] = attributes.rest()
+    columns["attributes"] = attributes.rest(shared_first=True)
     _split_query(columns)
-    order = by_trace(columns["trace_id"])
-    place = np.empty_like(order)
-    place[order] = np.arange(count)
-    return SpanTables(
-        spans=pa.Table.from_arrays(
-            in_order([columns[name] for name in SPANS_SCHEMA.names], order), schema=SPANS_SCHEMA
-        ),
-        events=_events(spans, columns, place),
-        links=_links(spans, columns, place),
-    )
+    return columns
 
 
 def _split_query(columns: dict[str, pa.Array]) -> None:

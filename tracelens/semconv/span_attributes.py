@@ -161,11 +161,12 @@ class SpanAttributes:
             hidden[owner] = False
         return pa.array(unsigned.view(np.int64), mask=hidden)
 
-    def rest(self) -> pa.ListArray:
-        """Return the attributes that no column claimed, one list<struct<key, value>> per span: shared ones first."""
+    def rest(self, *, shared_first: bool = False) -> pa.ListArray:
+        """Return the attributes that no column claimed, one list<struct<key, value>> per span."""
         kept = np.flatnonzero(~self._claimed)
-        is_own = ~np.array([is_shared_name(name) for name in self._names], dtype=bool)[self._codes[kept]]
-        kept = kept[np.argsort(2 * self._owner[kept] + is_own, kind="stable")]
+        if shared_first:
+            is_own = ~np.array([is_shared_name(name) for name in self._names], dtype=bool)[self._codes[kept]]
+            kept = kept[np.argsort(2 * self._owner[kept] + is_own, kind="stable")]
         offsets = np.zeros(self._span_count + 1, dtype=np.int32)
         np.cumsum(np.bincount(self._owner[kept], minlength=self._span_count), out=offsets[1:])
         pairs = pa.StructArray.from_arrays(

@@ -16,7 +16,7 @@ from tracelens.semconv.attribute_table import is_shared_name
 from tracelens.semconv.span_columns import PLACED_COLUMNS, ROWS_SCHEMA, SHAPE_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,6 +42,12 @@ def span_rows(spans: pa.Table, catalogue: Catalogue) -> pa.Table:
     if not len(spans):
         return ROWS_SCHEMA.empty_table()
     columns = {name: spans.column(name).combine_chunks() for name in spans.column_names}
+    columns["span_shape_id"], columns["span_values"] = shapes_and_values(columns, catalogue)
+    return pa.table([columns[name] for name in ROWS_SCHEMA.names], schema=ROWS_SCHEMA)
+
+
+def shapes_and_values(columns: Mapping[str, pa.Array], catalogue: Catalogue) -> tuple[pa.Int32Array, pa.ListArray]:
+    """Return `span_shape_id` and `span_values` of spans given by their columns of SPANS_SCHEMA."""
     attributes = _Attributes(columns["attributes"])
     placed = [columns[name] for name in PLACED_COLUMNS]
     codes = [_codes(columns[name]) for name in SHAPE_COLUMNS]
@@ -49,9 +55,7 @@ def span_rows(spans: pa.Table, catalogue: Catalogue) -> pa.Table:
     codes += [np.asarray(column.is_valid()).astype(np.int32) for column in placed]
     shape_of, firsts = _distinct(codes)
     ids = catalogue.span_shape_ids(_described(columns, attributes, placed, firsts))
-    columns["span_shape_id"] = pa.array(ids[shape_of])
-    columns["span_values"] = attributes.values_before(placed)
-    return pa.table([columns[name] for name in ROWS_SCHEMA.names], schema=ROWS_SCHEMA)
+    return pa.array(ids[shape_of]), attributes.values_before(placed)
 
 
 class _Attributes:
@@ -118,7 +122,7 @@ class _Attributes:
 
 
 def _described(
-    columns: dict[str, pa.Array], attributes: _Attributes, placed: Sequence[pa.Array], spans: NDArray[np.int64]
+    columns: Mapping[str, pa.Array], attributes: _Attributes, placed: Sequence[pa.Array], spans: NDArray[np.int64]
 ) -> list[tuple[Any, ...]]:
     """Return the shapes of these spans as rows of `span_shapes`, without id and digest."""
     taken = pa.array(spans)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tracelens.native.library import library
+from tracelens.native.span_reader import SpanReader
 from tracelens.semconv.catalogue import REMEMBERED_SPAN_SHAPES, REMEMBERED_TEXTS, Catalogue, text_digest
 from tracelens.semconv.relations import SCHEMAS
 from tracelens.store.database import read_sql
@@ -17,9 +19,11 @@ _FETCHED_ROWS: Final = 4096
 """Query texts may be long, and only their digests are kept."""
 
 
-def load_catalogue(connection: duckdb.DuckDBPyConnection) -> Catalogue:
-    """Return a catalogue that knows everything stored; of query texts the newest."""
+def load_catalogue(connection: duckdb.DuckDBPyConnection) -> tuple[Catalogue, SpanReader | None]:
+    """Return a catalogue that knows everything stored, of query texts the newest; and a reader that works with it."""
     catalogue = Catalogue()
+    core = library()
+    reader = None if core is None else SpanReader(core, catalogue)
     for relation, schema in SCHEMAS.items():
         statement = f"select coalesce(max({schema.names[0]}) + 1, 0) from {relation}"  # noqa: S608  (our own names)
         catalogue.next_ids[relation] = connection.execute(statement).fetchall()[0][0]
@@ -35,8 +39,12 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection) -> Catalogue:
     catalogue.shapes.update((text_digest(db_system, shape), id_) for db_system, shape, id_ in shapes)
     oldest_id = max(0, catalogue.next_ids["query_texts"] - REMEMBERED_TEXTS // 2)
     texts = _rows(connection, read_sql("statements/known_texts.sql"), {"oldest_id": oldest_id})
-    catalogue.texts.update((text_digest(db_system, text), id_) for db_system, text, id_ in texts)
-    return catalogue
+    for db_system, text, id_ in texts:
+        if reader is None:
+            catalogue.texts[text_digest(db_system, text)] = id_
+        else:
+            reader.remember_text(db_system, text, id_)
+    return catalogue, reader
 
 
 def _rows(

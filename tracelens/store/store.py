@@ -109,6 +109,7 @@ class Store:
 
     Attributes:
         catalogue: for the thread that appends.
+        span_reader: reads requests with the compiled core, for the same thread; None where the core is not there.
         applied_sequence: the journal's last record that is stored.
 
     Raises:
@@ -126,7 +127,7 @@ class Store:
         self._is_invalidated = False
         try:
             with explained(path, "open"):
-                self.catalogue = load_catalogue(self._writer)
+                self.catalogue, self.span_reader = load_catalogue(self._writer)
                 rows = self._writer.execute("select applied_sequence from journal_position").fetchall()
         except BaseException:
             self.close()
