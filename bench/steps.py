@@ -33,11 +33,12 @@ from tracelens import journal as journal_module
 from tracelens.ingest import decoding
 from tracelens.ingest.storing import store_batch
 from tracelens.journal import Journal
-from tracelens.otlp import decode
+from tracelens.native.library import library
+from tracelens.native.span_reader import SpanReader
 from tracelens.otlp.requests import Request
 from tracelens.otlp.signals import Signal
 from tracelens.receiver.grpc import GrpcReceiver
-from tracelens.semconv import catalogue, normalise, span_attributes
+from tracelens.semconv import catalogue
 from tracelens.store import store as store_module
 from tracelens.store.store import Store
 
@@ -111,39 +112,22 @@ class ChargedConnection:
 
 def instrument(steps: Steps) -> None:
     """Charge the steps of ingest."""
-    steps.wrap(decode, "_defect", "decode: upb, is it a request?")
-    reader = decode._read_batch()  # noqa: SLF001
-
-    def read(bodies: list[bytes]) -> pa.RecordBatch:
-        with steps.step("decode: ptars, bytes to Arrow"):
-            return reader(bodies)
-
-    decode._read_batch = lambda: read  # type: ignore[assignment]  # noqa: SLF001
-    steps.wrap(decode, "_find_invalid", "decode: check ids")
-    steps.wrap(journal_module, "_write_all", "journal: write")
-    steps.wrap(journal_module, "_synchronise", "journal: synchronise")
-    steps.wrap(Journal, "append", "journal: digests")
+    core = library()
+    if core is None:
+        sys.exit("the compiled core is not installed: pip install .")
+    for name, does in (
+        ("check", "is it a plain request?"),
+        ("collect", "read spans"),
+        ("emit", "columns"),
+        ("free", "let go of memory"),
+    ):
+        steps.wrap(core, name, f"core: {does}")
     for owner, attribute, name in (
-        (normalise, "span_levels", "normalise: flatten"),
-        (normalise, "_trace_ids", "normalise: ids and times"),
-        (normalise, "_span_ids", "normalise: ids and times"),
-        (normalise, "_as_int64", "normalise: ids and times"),
-        (normalise, "_null_if_empty", "normalise: state, status, weights"),
-        (normalise, "_small", "normalise: state, status, weights"),
-        (normalise, "_weights", "normalise: state, status, weights"),
-        (normalise, "by_trace", "normalise: put traces together"),
-        (normalise, "in_order", "normalise: put traces together"),
-        (normalise, "_split_query", "normalise: split paths"),
-        (normalise, "_events", "normalise: events and links"),
-        (normalise, "_links", "normalise: events and links"),
-        (span_attributes, "AttributeValues", "normalise: values to text"),
-        (span_attributes.SpanAttributes, "__init__", "normalise: sort attributes by key"),
-        (span_attributes.SpanAttributes, "claim", "normalise: columns from attributes"),
-        (span_attributes.SpanAttributes, "parameter_hashes", "normalise: parameter hashes"),
-        (span_attributes.SpanAttributes, "rest", "normalise: the other attributes"),
-        (catalogue.Catalogue, "_ids", "normalise: resources and scopes"),
-        (catalogue.Catalogue, "query_text_ids", "texts: encode and look up"),
-        (catalogue.Catalogue, "_add_texts", "texts: give ids to new ones"),
+        (journal_module, "_write_all", "journal: write"),
+        (journal_module, "_synchronise", "journal: synchronise"),
+        (Journal, "append", "journal: digests"),
+        (SpanReader, "_described", "shapes: work out new ones"),
+        (catalogue.Catalogue, "add_query_texts", "texts: give ids to new ones"),
         (catalogue, "shape_texts", "texts: shapes of new ones"),
         (catalogue, "describe", "texts: parse new shapes"),
         (store_module, "new_spans", "store: which spans are new"),
@@ -171,14 +155,11 @@ def run(bodies: Sequence[bytes], folder: Path, steps: Steps, group_requests: int
         sequence = journal.append(group)
         is_last = first + group_requests >= len(bodies)
         if is_last or spans >= transaction_spans:
-            with steps.step("write: join the groups"):
-                traces = pa.concat_batches([entry.traces for entry in groups])
-            with steps.step("normalise: the rest"):
-                store_batch(store, decoding.DecodedGroup(traces), time.time_ns(), sequence, _no_defect)
+            with steps.step("write: the rest"):
+                whole = decoding.DecodedGroup.joined(groups)
+                store_batch(store, whole, time.time_ns(), sequence, _no_defect)
             groups.clear()
             spans = 0
-            with steps.step("write: let go of memory"):
-                del traces
     with steps.step("store: checkpoint and close"):
         store.close()
     journal.close()

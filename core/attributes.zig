@@ -48,8 +48,8 @@ pub const Roles = struct {
     prefixes: std.ArrayList([]const u8) = .empty,
     told: usize = 0,
 
-    pub fn init(allocator: std.mem.Allocator) Roles {
-        return .{ .allocator = allocator, .names = .init(allocator) };
+    pub fn init(allocator: std.mem.Allocator, seed: u64) Roles {
+        return .{ .allocator = allocator, .names = .init(allocator, seed) };
     }
 
     pub fn deinit(roles: *Roles) void {
@@ -61,8 +61,9 @@ pub const Roles = struct {
 
     /// Tell the role of a name; before any other name is met.
     pub fn tell(roles: *Roles, name: []const u8, role: Role) error{OutOfMemory}!void {
+        try roles.roles.ensureUnusedCapacity(roles.allocator, 1);
         const told = try roles.names.number(name);
-        if (told == roles.roles.items.len) try roles.roles.append(roles.allocator, role);
+        if (told == roles.roles.items.len) roles.roles.appendAssumeCapacity(role);
         roles.told = roles.roles.items.len;
     }
 
@@ -72,13 +73,14 @@ pub const Roles = struct {
     }
 
     pub fn number(roles: *Roles, name: []const u8) error{OutOfMemory}!u32 {
+        try roles.roles.ensureUnusedCapacity(roles.allocator, 1); // a name without a role would be met again
         const found = try roles.names.number(name);
         if (found == roles.roles.items.len) {
             var role: Role = .{};
             for (roles.prefixes.items) |prefix| {
                 if (std.mem.startsWith(u8, name, prefix)) role.class = .parameter;
             }
-            try roles.roles.append(roles.allocator, role);
+            roles.roles.appendAssumeCapacity(role);
         }
         return found;
     }
@@ -86,7 +88,7 @@ pub const Roles = struct {
     /// Forget names that were not told where there are too many; return whether it happened.
     pub fn forget(roles: *Roles) error{OutOfMemory}!bool {
         if (roles.roles.items.len < most) return false;
-        var fresh: tables.Names = .init(roles.allocator);
+        var fresh: tables.Names = .init(roles.allocator, roles.names.seed);
         errdefer fresh.deinit();
         for (roles.names.names.items[0..roles.told]) |name| _ = try fresh.number(name);
         roles.names.deinit();

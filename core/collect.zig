@@ -6,6 +6,7 @@
 const std = @import("std");
 const attributes = @import("attributes.zig");
 const messages = @import("messages.zig");
+const memory = @import("memory.zig");
 const tables = @import("tables.zig");
 
 const Wyhash = std.hash.Wyhash;
@@ -28,9 +29,9 @@ pub const Known = struct {
     pub fn init(allocator: std.mem.Allocator, seed: u64) Known {
         return .{
             .seed = seed,
-            .roles = .init(allocator),
-            .signatures = .init(allocator),
-            .texts = .init(allocator),
+            .roles = .init(allocator, seed),
+            .signatures = .init(allocator, seed),
+            .texts = .init(allocator, seed),
             .allocator = allocator,
         };
     }
@@ -46,7 +47,7 @@ pub const Known = struct {
     /// Forget all signatures, so that every shape is asked for again.
     pub fn forgetSignatures(known: *Known) void {
         known.signatures.deinit();
-        known.signatures = .init(known.allocator);
+        known.signatures = .init(known.allocator, known.seed);
         known.shapes.clearRetainingCapacity();
         known.systems.clearRetainingCapacity();
     }
@@ -110,7 +111,7 @@ const Attribute = struct { number: u32, key: []const u8, value: messages.Value }
 pub const Batch = struct {
     known: *Known,
     allocator: std.mem.Allocator,
-    arena: std.heap.ArenaAllocator,
+    arena: *memory.Arena,
     spans: std.ArrayList(Span) = .empty,
     values: std.ArrayList(Text) = .empty,
     parameters: std.ArrayList(Pair) = .empty,
@@ -139,13 +140,14 @@ pub const Batch = struct {
     pub fn create(known: *Known) error{OutOfMemory}!*Batch {
         if (known.shapes.items.len > Known.most_signatures or try known.roles.forget()) known.forgetSignatures();
         const batch = try known.allocator.create(Batch);
+        errdefer known.allocator.destroy(batch);
         batch.* = .{
             .known = known,
             .allocator = known.allocator,
-            .arena = .init(std.heap.page_allocator),
-            .traces = .init(known.allocator),
-            .rendered = .{ .numbers = .init(known.allocator), .seed = known.seed },
-            .states = .{ .numbers = .init(known.allocator), .seed = known.seed },
+            .arena = try memory.take(),
+            .traces = .init(known.allocator, known.seed),
+            .rendered = .{ .numbers = .init(known.allocator, known.seed), .seed = known.seed },
+            .states = .{ .numbers = .init(known.allocator, known.seed), .seed = known.seed },
             .first_signature = @intCast(known.shapes.items.len),
         };
         return batch;
@@ -155,7 +157,7 @@ pub const Batch = struct {
         batch.traces.deinit();
         batch.rendered.numbers.deinit();
         batch.states.numbers.deinit();
-        batch.arena.deinit();
+        memory.giveBack(batch.arena);
         batch.allocator.destroy(batch); // what is known may be gone already
     }
 

@@ -24,6 +24,11 @@ const Bytes = extern struct {
     }
 };
 
+/// Of these functions and their types: a library of another version is not used.
+export fn tracelens_interface() u32 {
+    return 1;
+}
+
 const Status = enum(i32) { done = 0, out_of_memory = 1, too_large = 2 };
 
 /// Write how many spans each request holds, or -1 where it is not plain.
@@ -82,7 +87,10 @@ const Collected = extern struct {
 
 /// Read requests into a new batch.
 export fn tracelens_collect(known: *collect.Known, requests: [*]const Bytes, count: u64, found: *Collected) ?*collect.Batch {
-    const batch = collect.Batch.create(known) catch return null;
+    const batch = collect.Batch.create(known) catch {
+        known.forgetSignatures();
+        return null;
+    };
     // Every signature has the tables behind it from the beginning: the state of no trace state is the first.
     for (requests[0..@intCast(count)], 0..) |request, position| {
         batch.read(@intCast(position), request.slice()) catch {
@@ -186,6 +194,7 @@ const RowsOut = extern struct {
     new_text_signatures: Buffer,
     events: DetailsOut,
     links: DetailsOut,
+    repeated: Buffer,
 };
 
 /// Turn a batch into columns, once; every example must have been told its shape.
@@ -220,6 +229,7 @@ export fn tracelens_emit(batch: *collect.Batch, told: *const Told, out: *RowsOut
         .new_text_signatures = buffer(rows.new_text_signatures),
         .events = details(rows.events),
         .links = details(rows.links),
+        .repeated = buffer(rows.repeated),
     };
     return .done;
 }

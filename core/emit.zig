@@ -42,6 +42,8 @@ pub const Rows = struct {
     new_text_signatures: []u32,
     events: Details,
     links: Details,
+    /// Rows whose span came before, by trace, id and start.
+    repeated: []i64,
 };
 
 pub const Details = struct {
@@ -67,7 +69,7 @@ pub fn emit(batch: *collect.Batch, told: Told, first_text_id: u32, allocator: Al
         totals.texts += @intFromBool(span.query_text.len > 0);
     }
     var rows: Rows = .{
-        .trace_ids = try allocator.alloc([16]u8, count),
+        .trace_ids = try allocator.alignedAlloc([16]u8, .@"16", count),
         .span_ids = try allocator.alloc(u64, count),
         .parents = try .init(allocator, count),
         .starts = try allocator.alloc(i64, count),
@@ -85,6 +87,7 @@ pub fn emit(batch: *collect.Batch, told: Told, first_text_id: u32, allocator: Al
         .new_text_signatures = try allocator.alloc(u32, totals.texts),
         .events = undefined,
         .links = undefined,
+        .repeated = undefined,
     };
     const known = batch.known;
     const text_ids = try batch.arena.allocator().alloc(?i32, count);
@@ -108,9 +111,29 @@ pub fn emit(batch: *collect.Batch, told: Told, first_text_id: u32, allocator: Al
     }
     const places = try batch.arena.allocator().alloc(u32, count);
     for (order, 0..) |number, row| places[number] = @intCast(row);
+    rows.repeated = try repeatedRows(batch, order, allocator);
     rows.events = try emitter.details(batch.events.items, places, allocator);
     rows.links = try emitter.details(batch.links.items, places, allocator);
     return rows;
+}
+
+fn repeatedRows(batch: *const collect.Batch, order: []const u32, allocator: Allocator) Error![]i64 {
+    const spans = batch.spans.items;
+    var repeated: std.ArrayList(i64) = .empty;
+    var first_rows: tables.Numbers = .init(batch.arena.allocator(), batch.known.seed);
+    try first_rows.reserve(order.len);
+    for (order, 0..) |number, row| {
+        const span = &spans[number];
+        const spread = @as(u64, span.trace) *% 0x9e3779b97f4a7c15;
+        const first = try first_rows.at(.{ span.span_id ^ spread, @bitCast(span.start) });
+        if (first.* == tables.Numbers.none) {
+            first.* = @intCast(row);
+            continue;
+        }
+        const other = &spans[order[first.*]];
+        if (other.trace == span.trace and other.span_id == span.span_id) try repeated.append(allocator, @intCast(row));
+    }
+    return repeated.items;
 }
 
 /// A path that carries the query is split: old conventions had both in one attribute, and some still do.
@@ -166,7 +189,7 @@ const Emitter = struct {
         if (span.parameters == 0) return null;
         const allocator = emitter.batch.arena.allocator();
         const parameters = emitter.batch.parameters.items[span.first_parameter..][0..span.parameters];
-        std.sort.insertion(collect.Pair, parameters, {}, isBefore);
+        std.mem.sort(collect.Pair, parameters, {}, isBefore); // stable: the values of one name stay in their order
         emitter.framed.clearRetainingCapacity();
         for (parameters) |parameter| {
             try emitter.frame(parameter.key);
@@ -212,11 +235,11 @@ const Emitter = struct {
         for (items) |item| pairs += item.pairs;
         var rows: Details = .{
             .owners = try allocator.alloc(i64, count),
-            .trace_ids = try allocator.alloc([16]u8, count),
+            .trace_ids = try allocator.alignedAlloc([16]u8, .@"16", count),
             .span_ids = try allocator.alloc(u64, count),
             .times = try allocator.alloc(i64, count),
             .names = try .init(allocator, count),
-            .linked_trace_ids = try allocator.alloc([16]u8, count),
+            .linked_trace_ids = try allocator.alignedAlloc([16]u8, .@"16", count),
             .linked_span_ids = try allocator.alloc(u64, count),
             .pair_offsets = try allocator.alloc(i32, count + 1),
             .keys = try .init(allocator, pairs),

@@ -261,40 +261,35 @@ pub fn readRequest(body: []const u8, visitor: anytype) !void {
         const tag = try reader.tag();
         try tag.expect(.bytes);
         if (tag.field != 1) return error.NotPlain;
-        const resource_spans = try reader.bytes();
-        try visitor.resource(try once(resource_spans));
-        var groups: wire.Reader = .{ .rest = resource_spans };
+        var groups: wire.Reader = .{ .rest = try reader.bytes() };
+        try visitor.resource(try first(&groups));
         while (try nextMany(&groups, visitor)) |scope_spans| {
-            try visitor.scope(try once(scope_spans));
             var spans: wire.Reader = .{ .rest = scope_spans };
+            try visitor.scope(try first(&spans));
             while (try nextMany(&spans, visitor)) |span| try visitor.span(span);
         }
     }
 }
 
-/// Return the field 1 of a group, its resource or scope, wherever among the others it comes.
-fn once(message: []const u8) Error!?[]const u8 {
-    var found: ?[]const u8 = null;
-    var reader: wire.Reader = .{ .rest = message };
-    while (!reader.isDone()) {
-        const tag = try reader.tag();
-        try tag.expect(.bytes);
-        const content = try reader.bytes();
-        if (tag.field == 1) {
-            if (found != null) return error.NotPlain;
-            found = content;
-        }
-    }
-    return found;
+/// Return the resource or scope of a group, its field 1, and go past it: every encoder writes it first.
+fn first(reader: *wire.Reader) Error!?[]const u8 {
+    var ahead = reader.*;
+    if (ahead.isDone()) return null;
+    const tag = try ahead.tag();
+    if (tag.field != 1) return null;
+    try tag.expect(.bytes);
+    const content = try ahead.bytes();
+    reader.* = ahead;
+    return content;
 }
 
 /// Return the next field 2 of a group; the visitor is given schema URLs as `text`.
 fn nextMany(reader: *wire.Reader, visitor: anytype) !?[]const u8 {
     while (!reader.isDone()) {
         const tag = try reader.tag();
+        try tag.expect(.bytes);
         const content = try reader.bytes();
         switch (tag.field) {
-            1 => {},
             2 => return content,
             3 => try visitor.text(content),
             else => return error.NotPlain,

@@ -1,4 +1,5 @@
-//! Hash tables that map what was seen before to a small number.
+//! Hash tables that map what was seen before to a small number. Their seeds are secret: senders choose what comes in, and
+//! could choose what all comes to lie in one place.
 
 const std = @import("std");
 
@@ -8,11 +9,12 @@ pub const Names = struct {
     pub const none = std.math.maxInt(u32);
 
     arena: std.heap.ArenaAllocator,
+    seed: u64,
     slots: []Slot = &.{},
     names: std.ArrayList([]const u8) = .empty,
 
-    pub fn init(allocator: std.mem.Allocator) Names {
-        return .{ .arena = .init(allocator) };
+    pub fn init(allocator: std.mem.Allocator, seed: u64) Names {
+        return .{ .arena = .init(allocator), .seed = seed };
     }
 
     pub fn deinit(names: *Names) void {
@@ -22,7 +24,7 @@ pub const Names = struct {
     /// Return the number of a name, a new one where it has none.
     pub fn number(names: *Names, name: []const u8) error{OutOfMemory}!u32 {
         if ((names.names.items.len + 1) * 2 > names.slots.len) try names.grow();
-        const hash = std.hash.Wyhash.hash(0, name);
+        const hash = std.hash.Wyhash.hash(names.seed, name);
         const slot = names.find(hash, name);
         if (slot.number == none) {
             const allocator = names.arena.allocator();
@@ -61,11 +63,12 @@ pub const Numbers = struct {
     pub const none = std.math.maxInt(u32);
 
     allocator: std.mem.Allocator,
+    seed: u64,
     slots: []Slot = &.{},
     count: usize = 0,
 
-    pub fn init(allocator: std.mem.Allocator) Numbers {
-        return .{ .allocator = allocator };
+    pub fn init(allocator: std.mem.Allocator, seed: u64) Numbers {
+        return .{ .allocator = allocator, .seed = seed };
     }
 
     pub fn deinit(numbers: *Numbers) void {
@@ -75,7 +78,7 @@ pub const Numbers = struct {
     /// Return the place of a key's number, which is `none` where the key is new. It is the caller's to fill then.
     pub fn at(numbers: *Numbers, key: Key) error{OutOfMemory}!*u32 {
         if ((numbers.count + 1) * 2 > numbers.slots.len) try numbers.resize(@max(1024, numbers.slots.len * 2), 0);
-        const slot = place(numbers.slots, key);
+        const slot = numbers.place(numbers.slots, key);
         if (slot.number == none) {
             slot.key = key;
             numbers.count += 1;
@@ -83,8 +86,19 @@ pub const Numbers = struct {
         return &slot.number;
     }
 
-    /// Forget keys whose numbers are below the least.
+    /// Make room for as many keys.
+    pub fn reserve(numbers: *Numbers, count: usize) error{OutOfMemory}!void {
+        const size = std.math.ceilPowerOfTwo(usize, @max(1024, (count + 1) * 2)) catch return error.OutOfMemory;
+        if (size > numbers.slots.len) try numbers.resize(size, 0);
+    }
+
+    /// Forget keys whose numbers are below the least; to forget all cannot fail.
     pub fn forget(numbers: *Numbers, least: u32) error{OutOfMemory}!void {
+        if (least == none) {
+            @memset(numbers.slots, .{});
+            numbers.count = 0;
+            return;
+        }
         try numbers.resize(numbers.slots.len, least);
     }
 
@@ -94,7 +108,7 @@ pub const Numbers = struct {
         var count: usize = 0;
         for (numbers.slots) |slot| {
             if (slot.number == none or slot.number < least) continue;
-            place(other, slot.key).* = slot;
+            numbers.place(other, slot.key).* = slot;
             count += 1;
         }
         numbers.allocator.free(numbers.slots);
@@ -102,10 +116,10 @@ pub const Numbers = struct {
         numbers.count = count;
     }
 
-    fn place(slots: []Slot, key: Key) *Slot {
-        // Ids may be counted up, or be zero in one half.
-        const spread = (key[0] ^ std.math.rotl(u64, key[1], 32)) *% 0x9e3779b97f4a7c15;
-        var position: usize = @intCast((spread >> 32) & (slots.len - 1));
+    fn place(numbers: *const Numbers, slots: []Slot, key: Key) *Slot {
+        const product = std.math.mulWide(u64, key[0] ^ numbers.seed, key[1] ^ std.math.rotl(u64, numbers.seed, 32));
+        const spread = @as(u64, @truncate(product)) ^ @as(u64, @truncate(product >> 64));
+        var position: usize = @intCast(spread & (slots.len - 1));
         while (true) : (position = (position + 1) & (slots.len - 1)) {
             const slot = &slots[position];
             if (slot.number == none or std.meta.eql(slot.key, key)) return slot;

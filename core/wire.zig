@@ -46,17 +46,34 @@ pub const Reader = struct {
         return error.NotPlain;
     }
 
-    pub fn tag(reader: *Reader) Error!Tag {
+    /// Return a tag or a length. Protobuf refuses those of more bytes than 32 bits take.
+    inline fn narrow(reader: *Reader) Error!u32 {
+        if (reader.rest.len > 0 and reader.rest[0] < 0x80) {
+            const value = reader.rest[0];
+            reader.rest = reader.rest[1..];
+            return value;
+        }
+        return reader.narrowOfMoreBytes();
+    }
+
+    fn narrowOfMoreBytes(reader: *Reader) Error!u32 {
+        const before = reader.rest.len;
         const value = try reader.varint();
-        if (value < 8 or value > std.math.maxInt(u32)) return error.NotPlain;
+        if (before - reader.rest.len > 5) return error.NotPlain;
+        return std.math.cast(u32, value) orelse error.NotPlain;
+    }
+
+    pub inline fn tag(reader: *Reader) Error!Tag {
+        const value = try reader.narrow();
+        if (value < 8) return error.NotPlain;
         return .{ .field = @intCast(value >> 3), .type = @enumFromInt(@as(u3, @truncate(value))) };
     }
 
-    pub fn bytes(reader: *Reader) Error![]const u8 {
-        const length = try reader.varint();
+    pub inline fn bytes(reader: *Reader) Error![]const u8 {
+        const length = try reader.narrow();
         if (length > reader.rest.len) return error.NotPlain;
-        const value = reader.rest[0..@intCast(length)];
-        reader.rest = reader.rest[@intCast(length)..];
+        const value = reader.rest[0..length];
+        reader.rest = reader.rest[length..];
         return value;
     }
 

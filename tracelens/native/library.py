@@ -138,10 +138,15 @@ class Rows(Structure):
         ("new_text_signatures", Buffer),
         ("events", Details),
         ("links", Details),
+        ("repeated", Buffer),
     ]
 
 
+_INTERFACE: Final = 1
+"""Of the functions and types below; counted up with every change."""
+
 _FUNCTIONS: Final[dict[str, tuple[Any, list[Any]]]] = {
+    "interface": (c_uint32, []),
     "check": (None, [POINTER(Bytes), c_uint64, POINTER(c_int64)]),
     "open": (c_void_p, [c_uint64]),
     "close": (None, [c_void_p]),
@@ -183,9 +188,10 @@ def library() -> Library | None:
     if os.environ.get(_SWITCH) == "0":
         return None
     try:
-        return Library(str(files("tracelens.native").joinpath("libtracelens.so")))
-    except OSError:
+        core = Library(str(files("tracelens.native").joinpath("libtracelens.so")))
+    except (OSError, AttributeError):
         return None
+    return core if core.interface() == _INTERFACE else None  # an editable installation's may be old
 
 
 def as_bytes(bodies: Sequence[bytes]) -> ctypes.Array[Bytes]:

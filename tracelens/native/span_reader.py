@@ -10,6 +10,7 @@ import ctypes
 import secrets
 import weakref
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 _ALL: Final = 2**32 - 1
 
-_FAILURES: Final = {1: "out of memory", 2: "a transaction's texts are longer than two gigabytes"}
+_TOO_LARGE: Final = 2
+_FAILURES: Final = {1: "out of memory", _TOO_LARGE: "a transaction's texts are longer than two gigabytes"}
 
 
 class CoreError(Exception):
@@ -117,7 +119,7 @@ class SpanReader:
 
     def _described(self, examples: Sequence[Example]) -> Iterator[tuple[int, str | None, str | None]]:
         """Return the id of each example's shape, with the database system and the operation that it names."""
-        decoded = decode_requests([_request_of(example) for example in examples])
+        decoded = decode_requests([_request_of(examples)])
         if decoded.refused:
             raise CoreError(f"Python refuses a span that the core has read: {decoded.refused}")
         columns = span_columns(span_levels(decoded.batch), self._catalogue)
@@ -133,7 +135,9 @@ class SpanReader:
         rendered = [core.unrendered(batch.pointer, number).copy() for number in range(found.rendered)]
         texts = [message_to_text(AnyValue.FromString(value)) for value in rendered]
         encoded = [(text or "").encode() for text in texts]
-        offsets = np.append(0, np.cumsum([len(text) for text in encoded], dtype=np.int64)).astype(np.int32)
+        ends = np.append(0, np.cumsum([len(text) for text in encoded], dtype=np.int64))
+        _check(_TOO_LARGE * int(ends[-1] > np.iinfo(np.int32).max))
+        offsets = ends.astype(np.int32)
         data = np.frombuffer(b"".join(encoded) or b"\0", dtype=np.uint8)
         nulls = np.array([text is None for text in texts], dtype=np.uint8)
         states = [core.state(batch.pointer, number).copy().decode() for number in range(found.states)]
@@ -167,6 +171,7 @@ class SpanReader:
             spans=pa.Table.from_arrays([columns[name] for name in ROWS_SCHEMA.names], schema=ROWS_SCHEMA),
             events=_events(buffers, rows.events),
             links=_links(buffers, rows.links),
+            repeated=buffers.numbers(rows.repeated, pa.int64()).to_numpy(),
         )
 
     def _add_texts(self, buffers: Buffers, rows: Rows) -> None:
@@ -222,11 +227,28 @@ def _details(buffers: Buffers, details: Details, own: dict[str, pa.Array]) -> Sp
     return SpanDetails(pa.table(ids | own | {"attributes": buffers.attributes(details)}), owners)
 
 
-def _request_of(example: Example) -> bytes:
-    """Return a request of this one span."""
-    scope = _field(1, example.scope.copy()) if example.has_scope else b""
-    resource = _field(1, example.resource.copy()) if example.has_resource else b""
-    return _field(1, resource + _field(2, scope + _field(2, example.span.copy())))
+def _request_of(examples: Sequence[Example]) -> bytes:
+    """Return a request of these spans. What they share is in it once: a resource may be long, and its spans many."""
+    request = bytearray()
+    for resource, of_resource in _sharing(examples, "resource"):
+        groups = bytearray()
+        for scope, of_scope in _sharing(of_resource, "scope"):
+            groups += _field(2, scope + b"".join(_field(2, example.span.copy()) for example in of_scope))
+        request += _field(1, resource + groups)
+    return bytes(request)
+
+
+def _sharing(examples: Sequence[Example], name: str) -> Iterator[tuple[bytes, list[Example]]]:
+    """Return the resource or scope that examples in a row have in common, serialised, with these examples."""
+
+    def place(example: Example) -> tuple[int, int]:
+        shared: Bytes = getattr(example, name)
+        return shared.data, shared.length
+
+    for _, group in groupby(examples, place):
+        members = list(group)
+        shared: Bytes = getattr(members[0], name)
+        yield (_field(1, shared.copy()) if getattr(members[0], f"has_{name}") else b""), members
 
 
 def _field(number: int, content: bytes) -> bytes:

@@ -57,11 +57,13 @@ class SpanTables:
             an id that is repeated costs the store next to nothing, so a span takes 11 bytes less.
         events: `span_events`, None where there are none.
         links: `span_links`, None where there are none.
+        repeated: the positions of spans that came before in this table, None where nobody has looked.
     """
 
     spans: pa.Table
     events: SpanDetails | None
     links: SpanDetails | None
+    repeated: NDArray[np.int64] | None = None
 
 
 def normalise(batch: pa.RecordBatch, catalogue: Catalogue, received_ns: int) -> SpanTables:

@@ -19,18 +19,21 @@ _SPREADING: Final = np.array(
 """Odd factors, under which ids that differ in few bits come to lie far apart."""
 
 
-def new_spans(connection: duckdb.DuckDBPyConnection, spans: pa.Table) -> NDArray[np.bool_]:
+def new_spans(
+    connection: duckdb.DuckDBPyConnection, spans: pa.Table, repeated: NDArray[np.int64] | None = None
+) -> NDArray[np.bool_]:
     """Return for each span whether neither the store nor an earlier position holds it.
 
     Args:
         connection: to the store.
         spans: with trace_id, span_id and start_ns, which together are a span's identity.
+        repeated: the positions of those that an earlier position holds, where that is known.
     """
     is_new = np.ones(len(spans), dtype=bool)
     if not len(spans):
         return is_new
     ids = spans.select(["trace_id", "span_id", "start_ns"]).combine_chunks()
-    is_new[_repeated(ids)] = False
+    is_new[_repeated(ids) if repeated is None else repeated] = False
     is_new[_stored(connection, ids)] = False
     return is_new
 

@@ -153,7 +153,7 @@ class Store:
         """
         spans = pa.concat_tables([batch.spans for batch in batches]) if batches else ROWS_SCHEMA.empty_table()
         with self._writing():
-            is_new = new_spans(self._writer, spans)
+            is_new = new_spans(self._writer, spans, batches[0].repeated if len(batches) == 1 else None)
             stored = int(np.count_nonzero(is_new))
             relations = {name: self._unstored(name, table) for name, table in self.catalogue.pending_tables().items()}
             relations["span_rows"] = spans if stored == len(spans) else spans.filter(pa.array(is_new))
