@@ -27,6 +27,7 @@ from tracelens.model import Scope
 from tracelens.otlp.decode import decode_requests
 from tracelens.otlp.files import expand_paths, read_requests
 from tracelens.semconv.normalise import normalise
+from tracelens.semconv.span_shapes import shaped
 from tracelens.settings import Settings
 from tracelens.store.store import Store
 
@@ -46,7 +47,7 @@ def recorded(store: Store, folder: str) -> list[SpanTables]:
     for path in expand_paths([folder]):
         bodies = [getattr(request, "body", request) for request in read_requests(path, on_damage=print)]
         if "metrics" not in str(path):
-            tables.append(normalise(decode_requests(bodies).batch, store.catalogue, 0))
+            tables.append(shaped(normalise(decode_requests(bodies).batch, store.catalogue, 0), store.catalogue))
     return [table for table in tables if len(table.spans)]
 
 

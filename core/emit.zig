@@ -124,7 +124,7 @@ fn repeatedRows(batch: *const collect.Batch, order: []const u32, allocator: Allo
     try first_rows.reserve(order.len);
     for (order, 0..) |number, row| {
         const span = &spans[number];
-        const spread = @as(u64, span.trace) *% 0x9e3779b97f4a7c15;
+        const spread = @as(u64, span.trace) *% (batch.known.seed | 1); // secret: ids that meet here cannot be made up
         const first = try first_rows.at(.{ span.span_id ^ spread, @bitCast(span.start) });
         if (first.* == tables.Numbers.none) {
             first.* = @intCast(row);

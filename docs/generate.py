@@ -20,12 +20,12 @@ from tracelens.analysis import analyse
 from tracelens.cli import main as tracelens_command
 from tracelens.escalation.lifecycle import Lifecycle
 from tracelens.escalation.rules import Rules
-from tracelens.model import Scope
+from tracelens.model import MODEL, ROWS_FROM, Scope, model_parameters
 from tracelens.passes.registry import Pass, load_passes
 from tracelens.report.pass_page import render_pass_page
-from tracelens.settings import parse_settings
+from tracelens.settings import Settings, parse_settings
 from tracelens.sources.files import load_files
-from tracelens.store.store import Store
+from tracelens.store.store import Reader, Store
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE_SETTINGS = {"objectives": [{"service": ".*", "endpoint": ".*", "p95_ms": 100}]}
@@ -38,6 +38,7 @@ def pages() -> dict[Path, str]:
     wanted = {ROOT / "docs" / "passes" / f"{entry.name}.md": render_pass_page(entry) for entry in passes}
     readme = ROOT / "README.md"
     blocks = {"passes": pass_table(passes), "help": command_help(), "event": example_event()}
+    wanted[ROOT / "tracelens" / "store" / "model" / "empty.sql"] = empty_relations()
     wanted[ROOT / "docs" / "metrics.md"] = metrics_page()
     wanted[ROOT / "docs" / "notifiers.md"] = notifiers_page()
     for page in (readme, ROOT / "docs" / "escalation.md"):
@@ -78,6 +79,32 @@ def example_event() -> str:
     event = next(change.event for change in changes if change.event["data"]["causes"])
     event |= {"id": "6c1b2f0e-7a35-4c0e-9d55-1d3c1f6f3b10"}
     return f"```json\n{json.dumps(event, indent=2, ensure_ascii=False)}\n```\n"
+
+
+def empty_relations() -> str:
+    """Return the script that makes the model's relations as empty tables."""
+    store = Store(None)
+    try:
+        with store.reader() as reader:
+            for script in MODEL:
+                reader.run_file(f"model/{script}.sql", model_parameters(Settings(), Scope()))
+            tables = [empty_relation(relation, reader) for relation in ROWS_FROM]
+    finally:
+        store.close()
+    return "-- Made by docs/generate.py: what model.py makes of a relation that can have no rows.\n\n" + "\n".join(
+        tables
+    )
+
+
+def empty_relation(relation: str, reader: Reader) -> str:
+    """Return the statement that makes one relation as an empty table."""
+    columns = reader.rows(
+        "select column_name, lower(data_type) as data_type from duckdb_columns() "
+        "where database_name = 'temp' and table_name = $relation order by column_index",
+        {"relation": relation},
+    )
+    listed = ",\n".join(f"  {column['column_name']} {column['data_type'].replace(',', ', ')}" for column in columns)
+    return f"create or replace temp table {relation} (\n{listed}\n);\n"
 
 
 def main() -> None:

@@ -378,3 +378,18 @@ def test_small_answers_load_nothing_large(folder: Path, arguments: str) -> None:
     code, _, errors = follow(cwd=folder, program=(PROGRAM[0], "-c", script)).wait()
     assert code in {0, 2}
     assert errors.splitlines()[-1] == "[]"
+
+
+def test_a_report_on_files_loads_nothing_of_a_server(folder: Path) -> None:
+    script = (
+        "import sys; from tracelens.cli import main\n"
+        "try:\n"
+        "    main(['report', 'good.pb'])\n"
+        "finally:\n"
+        "    unneeded = ('grpc', 'uvicorn', 'urllib3', 'http', 'ssl', 'prometheus_client', 'tracelens.escalation',\n"
+        "        'tracelens.receiver', 'tracelens.forwarding', 'tracelens.live', 'tracelens.sources.stored')\n"
+        "    print(sorted(name for name in sys.modules if name.startswith(unneeded)), file=sys.stderr)\n"
+    )
+    code, output, errors = follow(cwd=folder, program=(PROGRAM[0], "-c", script)).wait()
+    assert (code, "n_plus_one" in output) == (0, True)
+    assert errors.splitlines()[-1] == "[]"

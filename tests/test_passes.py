@@ -6,19 +6,23 @@ import json
 import os
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tracelens.analysis import analyse, run_pass, thresholds_of
 from tracelens.coverage import needs
-from tracelens.findings import SEVERITIES, Finding
 from tracelens.model import Scope, build_model
 from tracelens.passes.registry import CONTRACT_COLUMNS, PASS_FILES, Pass, builtin_folder, load_passes
 from tracelens.report.json import finding_to_dict
 from tracelens.settings import Settings
+from tracelens.severities import SEVERITIES
 from tracelens.sources import open_files
 from tracelens.sources.files import load_files
 from tracelens.store.store import Reader, Store
+
+if TYPE_CHECKING:
+    from tracelens.findings import Finding
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_traces"
 PASSES = load_passes()

@@ -37,14 +37,24 @@ def reader(*, weights_differ: bool) -> Reader:
     return opened
 
 
-def quantiles(sample: list[tuple[float, float]], *, weights_differ: bool = True) -> dict[str, Any]:
+@cache
+def reader_without_weights() -> Reader:
+    opened = Store(None).reader()
+    opened.run_script("set variable weights_differ = true")
+    opened.run_file("weights/equal.sql")
+    return opened
+
+
+def quantiles(
+    sample: list[tuple[float, float]], *, weights_differ: bool = True, asked: Reader | None = None
+) -> dict[str, Any]:
     statement = """
       select
         weighted_q(v.x, v.weight, 0.5) as median, weighted_q(v.x, v.weight, 0.95) as p95, q(v.x, 0.5) as plain_median
       from (select unnest($xs::double[]) as x, unnest($weights::double[]) as weight) as v
     """
     parameters = {"xs": [x for x, _ in sample], "weights": [weight for _, weight in sample]}
-    return reader(weights_differ=weights_differ).rows(statement, parameters)[0]
+    return (asked or reader(weights_differ=weights_differ)).rows(statement, parameters)[0]
 
 
 def told(finding: Finding) -> tuple[Any, ...]:
@@ -78,6 +88,22 @@ def test_a_weighted_quantile_is_that_of_the_values_repeated(sample: list[tuple[f
 def test_equal_weights_change_no_quantile(xs: list[float], weight: int) -> None:
     weighted = quantiles([(x, weight) for x in xs])
     assert weighted == quantiles([(x, 1) for x in xs], weights_differ=False)
+
+
+@settings(deadline=None, max_examples=20)
+@given(samples)
+def test_the_macro_for_equal_weights_is_found_first_and_looks_at_none(sample: list[tuple[float, int]]) -> None:
+    unweighted = quantiles([(x, 1) for x, _ in sample], weights_differ=False)
+    assert quantiles([*sample], asked=reader_without_weights()) == unweighted
+
+
+def test_where_weights_differ_again_they_count_again() -> None:
+    sample = [(1.0, 1.0), (2.0, 3.0)]
+    with Store(None).reader() as opened:
+        opened.run_script("set variable weights_differ = true")
+        opened.run_file("weights/equal.sql")
+        opened.run_file("weights/different.sql")
+        assert quantiles(sample, asked=opened)["median"] == 2.0
 
 
 def test_quantiles_of_many_values_are_within_half_a_percent() -> None:

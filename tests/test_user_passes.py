@@ -91,3 +91,20 @@ def test_a_taken_name_stops_the_start(configure: Path) -> None:
     (configure / "our-passes" / "any_request").rename(configure / "our-passes" / "n_plus_one")
     with pytest.raises(UsageError, match="a pass named n_plus_one exists already"):
         tracelens.analyze(SAMPLE, config=configure / "tracelens.toml")
+
+
+def test_it_is_not_asked_where_nothing_is_in_what_it_reads(configure: Path) -> None:
+    document = configure / "our-passes" / "any_request" / "pass.toml"
+    found = []
+    for relation in ("requests", "metric_points"):
+        document.write_text(PASS.replace("needs =", f'rows_from = ["{relation}"]\nneeds ='))
+        report = tracelens.analyze(SAMPLE, config=configure / "tracelens.toml")
+        found.append({finding.pass_name for finding in report.findings})
+    assert found == [{"any_request", "n_plus_one"}, {"n_plus_one"}]
+
+
+def test_what_it_reads_is_named(configure: Path) -> None:
+    document = configure / "our-passes" / "any_request" / "pass.toml"
+    document.write_text(PASS.replace("needs =", 'rows_from = ["requests; drop table spans"]\nneeds ='))
+    with pytest.raises(UsageError, match=r"any_request/pass\.toml: not a pass: .* not the name of a relation"):
+        tracelens.analyze(SAMPLE, config=configure / "tracelens.toml")

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.checklist import checklist
@@ -13,7 +14,6 @@ from tracelens.coverage import service_coverage, service_facts
 from tracelens.enrichment import Exemplars, code_location
 from tracelens.errors import UsageError
 from tracelens.findings import (
-    SEVERITIES,
     EvidenceValue,
     Exemplar,
     Finding,
@@ -24,9 +24,10 @@ from tracelens.findings import (
     Summary,
     whole_percent,
 )
-from tracelens.model import build_model
+from tracelens.model import build_model, is_empty, make
 from tracelens.passes.registry import OPTIONAL_COLUMNS, load_passes, message_names
 from tracelens.report.quantities import listed
+from tracelens.severities import SEVERITIES
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _NAMED_SERVICES: Final = 20
+_UNKNOWN: Final[Mapping[str, bool]] = MappingProxyType({})
 
 
 def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:
@@ -77,7 +79,7 @@ def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[
         UsageError: the scope or the settings name a pass, threshold or service that does not exist.
     """
     passes = choose_passes(settings, scope.pass_names)
-    build_model(reader, settings, scope)
+    has_rows = build_model(reader, settings, scope)
     _check_service(reader, scope)
     folded: list[tuple[Pass, dict[str, Any]]] = []
     failed: list[str] = []
@@ -85,7 +87,7 @@ def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[
         if on_pass:
             on_pass(entry.name)
         try:
-            folded += [(entry, row) for row in run_pass(reader, entry, thresholds_of(entry, settings, scope))]
+            folded += [(entry, row) for row in run_pass(reader, entry, thresholds_of(entry, settings, scope), has_rows)]
         except Exception:  # noqa: BLE001  (one broken pass, a user's perhaps, must not cost the others)
             _log.exception("pass %s failed", entry.name)
             failed.append(entry.name)
@@ -167,19 +169,28 @@ def _min_requests(passes: Sequence[Pass], settings: Settings, scope: Scope) -> f
     return judging[0]["min_requests"] if judging else 0
 
 
-def run_pass(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> list[dict[str, Any]]:
+def run_pass(
+    reader: Reader, entry: Pass, thresholds: dict[str, float], has_rows: Mapping[str, bool] = _UNKNOWN
+) -> list[dict[str, Any]]:
     """Return the rows of one pass over the model that the reader holds, folded: one per finding, as `fold.sql` says."""
-    return fold_rows(reader) if find_rows(reader, entry, thresholds) else []
+    return fold_rows(reader) if find_rows(reader, entry, thresholds, has_rows) else []
 
 
-def find_rows(reader: Reader, entry: Pass, thresholds: dict[str, float]) -> bool:
-    """Make `pass_rows` and `row_impact` of one pass; return whether there are any."""
+def find_rows(
+    reader: Reader, entry: Pass, thresholds: dict[str, float], has_rows: Mapping[str, bool] = _UNKNOWN
+) -> bool:
+    """Make `pass_rows` and `row_impact` of one pass, or neither; return whether there are any.
+
+    `has_rows` says of some of the relations that the reader holds whether they have rows: see `make_relations`.
+    """
+    sources = [has_rows[name] if name in has_rows else not is_empty(reader, name) for name in entry.rows_from]
+    if sources and not any(sources):
+        return False
     columns = [] if entry.severity is None else [f"'{entry.severity}' as severity"]
     columns += [f"{value} as {name}" for name, value in OPTIONAL_COLUMNS.items() if name not in entry.optional]
     query = entry.query.strip().rstrip(";")
     statement = f"create or replace temp table pass_rows as select {', '.join([*columns, 'p.*'])} from ({query}) as p"  # noqa: S608
-    reader.run_script(statement, thresholds)
-    if not reader.rows("select 1 from pass_rows limit 1"):
+    if make(reader, statement, thresholds) == 0:
         return False  # planning the statement below, and the fold, costs a small file more than all its passes
     reader.run_file("analysis/impact.sql")
     return True

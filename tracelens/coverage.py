@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tracelens.store.store import Reader
 
 Facts: TypeAlias = Mapping[str, Any]
-"""A row of the coverage relation: what one service's spans carry, counted; see `coverage.sql`."""
+"""A row of the coverage relation: what one service's spans carry, counted; see `coverage.sql` and `signs.sql`."""
 
 _WITHOUT_RESULT: Final = "error: its query failed; run with -v to see why"
 _SHOWN_REMEDIES: Final = 2
@@ -80,8 +80,9 @@ def service_facts(reader: Reader, min_requests: float, service_name: str | None)
         service_name: of this service alone; of all where None.
     """
     rows = reader.rows(read_sql("analysis/coverage.sql"), {"min_requests": min_requests})
+    signs = {row["service_name"]: row for row in reader.rows(read_sql("analysis/signs.sql"))}
     return [
-        row | {"min_requests": round(min_requests)}
+        row | signs[row["service_name"]] | {"min_requests": round(min_requests)}
         for row in rows
         if service_name is None or row["service_name"] == service_name
     ]

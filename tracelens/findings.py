@@ -13,9 +13,6 @@ from typing import Any, Final, TypeAlias
 Scalar: TypeAlias = str | int | float | bool | None
 EvidenceValue: TypeAlias = Scalar | tuple[Scalar, ...]
 
-SEVERITIES: Final = ("info", "warning", "critical")
-"""From the mildest to the worst; a severity's rank is its index."""
-
 CONFIDENCES: Final = ("certain", "likely")
 
 _ONE_PERCENT: Final = 0.01

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from tracelens.semconv.span_roles import span_role_rows
+from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from tracelens.settings import Settings
     from tracelens.store.store import Reader
 
 CATALOGUE_MODEL: Final = (
-    "00_configured", "05_call_names", "06_catalogue", "66_write_batches", "73_index_columns", "76_read_extents",
+    "00_configured", "06_catalogue", "66_write_batches", "73_index_columns", "76_read_extents",
 )  # fmt: skip
 """Scripts whose relations follow from the settings and the store's catalogue, whatever the window."""
 
@@ -33,6 +38,36 @@ WINDOW_MODEL: Final = (
 
 MODEL: Final = (*CATALOGUE_MODEL, *SHARED_MODEL, *TRACE_MODEL, *WINDOW_MODEL)
 """The model's scripts in the order in which they build on each other."""
+
+ROWS_FROM: Final = {
+    "shape_tables": ("query_shapes",), "paging_shapes": ("query_shapes",), "write_batches": ("query_shapes",),
+    "index_columns": ("query_shapes",), "read_extents": ("query_shapes",),
+    "prepared_spans": ("name_roles",), "prepared_texts": ("prepared_spans",),
+    "folded": ("call_candidates",), "counted_rows": ("call_candidates",), "outer_facts": ("folded",),
+    "calls": ("call_candidates",), "table_writes": ("calls",), "repeating": ("calls",), "repeat_facts": ("repeating",),
+    "call_groups": ("repeating",), "group_calls": ("repeating",), "identical_calls": ("group_calls",),
+    "round_trips": ("group_calls",), "long_calls": ("calls",), "answers": ("long_calls",), "passed_on": ("long_calls",),
+    "waits": ("long_calls",), "slow_requests": ("calls",), "slow_request_nodes": ("slow_requests",),
+    "writing_transactions": ("slow_requests",), "callers": ("slow_requests",), "serial_reads": ("slow_requests",),
+    "late_starts": ("calls",), "paging_texts": ("query_shapes",), "recorded_pages": ("paging_texts",),
+    "paged_reads": ("recorded_pages",), "pool_spans": ("connection_names",), "connection_spans": ("pool_spans",),
+    "connections": ("connection_spans",), "prompt_starts": ("late_starts",), "handovers": ("prompt_starts",),
+    "connection_waits": ("connections", "handovers"), "service_loads": ("connections", "connection_waits"),
+    "openings": ("connections",), "shared_reads": ("calls",), "written_seconds": ("table_writes",),
+    "metric_points": ("data_points",), "host_utilization": ("metric_points",), "host_cpu": ("host_utilization",),
+    "measured_hosts": ("host_cpu",), "called_addresses": ("measured_hosts",), "measured_addresses": ("measured_hosts",),
+    "databases": ("measured_hosts",), "database_calls": ("databases",), "database_cpu": ("databases",),
+    "database_loads": ("database_calls",), "pools": ("metric_points",),
+}  # fmt: skip
+"""Relations that have no rows where none of these has: the model need not ask for them."""
+
+WEIGHTS: Final = "69_weights"
+"""Makes no relation; every percentile depends on it."""
+
+_EMPTY: Final = "model/empty.sql"
+_STATEMENT: Final = re.compile(r"^(?=create or replace temp |set variable )", re.MULTILINE)
+_MADE: Final = re.compile(r"create or replace temp table (\w+)")
+_PARAMETER: Final = re.compile(r"\$(\w+)")
 
 _EARLIEST_NS: Final = -(2**63) + 1
 _LATEST_NS: Final = 2**63 - 1
@@ -64,11 +99,76 @@ class Scope:
     from_files: bool = False
 
 
-def build_model(reader: Reader, settings: Settings, scope: Scope) -> None:
-    """Make the relations that passes read, for the scope's window, as the reader's own temporary tables."""
-    parameters = model_parameters(settings, scope)
-    for name in MODEL:
-        reader.run_file(f"model/{name}.sql", parameters)
+def build_model(reader: Reader, settings: Settings, scope: Scope) -> dict[str, bool]:
+    """Make the relations that passes read, for the scope's window; return as `make_relations` does."""
+    return make_relations(reader, MODEL, model_parameters(settings, scope))
+
+
+def make_relations(reader: Reader, scripts: Iterable[str], parameters: Mapping[str, object]) -> dict[str, bool]:
+    """Run scripts of the model, in their order; they make temporary tables, the reader's own.
+
+    What can have no rows is made as an empty table at once: to plan a statement takes longer than to run it over a few
+    thousand spans, and most windows show little of what the model looks for.
+
+    Args:
+        reader: has the relations that the scripts read.
+        scripts: of MODEL.
+        parameters: see `model_parameters`.
+
+    Returns:
+        For each relation that was made, and some of those that were read, whether it has rows.
+    """
+    has_rows: dict[str, bool] = {}
+    for script in scripts:
+        for relation, statement in model_statements(script):
+            if relation is None:
+                reader.run_script(statement, parameters)
+                continue
+            for source in ROWS_FROM.get(relation, ()):
+                if source not in has_rows:
+                    has_rows[source] = not is_empty(reader, source)
+            if relation in ROWS_FROM and not any(has_rows[source] for source in ROWS_FROM[relation]):
+                reader.run_script(empty_relations()[relation])
+                has_rows[relation] = False
+            else:
+                has_rows[relation] = make(reader, statement, parameters) > 0
+        if script == WEIGHTS:
+            differ = reader.rows("select getvariable('weights_differ') as differ")[0]["differ"]
+            reader.run_file(f"weights/{'different' if differ else 'equal'}.sql")
+    return has_rows
+
+
+def make(reader: Reader, statement: str, parameters: Mapping[str, object]) -> int:
+    """Run a statement that makes a table, with those of the parameters that it names; return how many rows that has."""
+    named = set(_PARAMETER.findall(statement))
+    made = reader.rows(statement, {name: value for name, value in parameters.items() if name in named})
+    rows: int = next(iter(made[0].values()))
+    return rows
+
+
+def is_empty(reader: Reader, relation: str) -> bool:
+    """Say whether a relation has no rows."""
+    return not reader.rows(f"select 1 from {relation} limit 1")  # noqa: S608  (a name of our own, or of a pass)
+
+
+@cache
+def made_by(script: str) -> tuple[str, ...]:
+    """Return the relations that a script of the model makes, in their order."""
+    return tuple(_MADE.findall(read_sql(f"model/{script}.sql")))
+
+
+@cache
+def empty_relations() -> dict[str, str]:
+    """Return the statement that makes each relation of ROWS_FROM as an empty table."""
+    statements = _STATEMENT.split(read_sql(_EMPTY))[1:]
+    return {_MADE.findall(statement)[0]: statement for statement in statements}
+
+
+@cache
+def model_statements(script: str) -> tuple[tuple[str | None, str], ...]:
+    """Return the statements of a script, each with the relation that it makes, None where it makes none."""
+    _, *texts = _STATEMENT.split(read_sql(f"model/{script}.sql"))
+    return tuple((next(iter(_MADE.findall(text)), None), text) for text in texts)
 
 
 def model_parameters(settings: Settings, scope: Scope) -> dict[str, object]:

@@ -11,8 +11,8 @@ import pytest
 from live_stores import picked, recorded
 
 from tracelens.analysis import find_rows, thresholds_of
-from tracelens.live.relations import kept_relations, made_by
-from tracelens.model import SHARED_MODEL, TRACE_MODEL, Scope, build_model
+from tracelens.live.relations import kept_relations
+from tracelens.model import SHARED_MODEL, TRACE_MODEL, Scope, build_model, made_by
 from tracelens.passes.registry import Pass, load_passes
 from tracelens.settings import Settings
 from tracelens.store.store import Reader, Store
@@ -58,10 +58,7 @@ def rounded(value: Any) -> Any:
 @pytest.mark.parametrize("entry", ALONE, ids=lambda entry: entry.name)
 def test_a_pass_that_looks_at_single_traces(entry: Pass) -> None:
     thresholds = thresholds_of(entry, Settings(), Scope())
-    found = []
-    for reader in models():
-        find_rows(reader, entry, thresholds)
-        found.append(rows_of(reader, "pass_rows"))
+    found = [rows_of(reader, "pass_rows") if find_rows(reader, entry, thresholds) else [] for reader in models()]
     everything, even, odd = found
     assert everything == sorted(even + odd, key=repr)
 

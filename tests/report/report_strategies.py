@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from tracelens.findings import (
     CONFIDENCES,
-    SEVERITIES,
     Advice,
     BlindPass,
     ChecklistItem,
@@ -22,6 +21,7 @@ from tracelens.findings import (
     Snippet,
     Summary,
 )
+from tracelens.severities import SEVERITIES
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30) | st.sampled_from(
     [

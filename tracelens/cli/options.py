@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from tracelens.errors import UsageError
-from tracelens.settings import Settings, load_settings
-from tracelens.settings.escalation import FINDING_SEVERITIES
-from tracelens.settings.reading import parse_duration_s
+from tracelens.severities import FINDING_SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tracelens.settings import Settings
 
 TABLE_FORMATS: Final = ("terminal", "json", "markdown")
 FORMATS: Final = (*TABLE_FORMATS, "html")
@@ -86,6 +86,8 @@ def settings_of(path: Path | None) -> Settings:
     Raises:
         UsageError: see `settings.load_settings`; a threshold in them belongs to no pass, or a notifier fits no kind.
     """
+    from tracelens.settings import load_settings  # noqa: PLC0415  (`--help` needs none)
+
     settings = load_settings(path)
     if settings.notifiers:
         from tracelens.escalation.notifiers import check_notifiers  # noqa: PLC0415  (most configurations name none)
@@ -160,6 +162,8 @@ passes = click.option("--pass", "pass_names", metavar="NAME", multiple=True, hel
 def _moment_ns(text: str | None, option: str) -> int | None:
     if text is None:
         return None
+    from tracelens.settings.reading import parse_duration_s  # noqa: PLC0415  (`--help` needs none)
+
     try:
         moment_ns = time.time_ns() - int(parse_duration_s(text) * 1e9)
     except ValueError:

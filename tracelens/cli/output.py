@@ -13,7 +13,7 @@ import click
 
 from tracelens.cli.process import is_verbose, say
 from tracelens.errors import UsageError
-from tracelens.findings import SEVERITIES
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

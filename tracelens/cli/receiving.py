@@ -15,7 +15,7 @@ import click
 
 from tracelens.cli import options as shared
 from tracelens.cli.output import Screen, finish, put
-from tracelens.cli.process import progress_line, say, verbose
+from tracelens.cli.process import one_thread_for_algebra, progress_line, say, verbose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,7 @@ def serve(*, db: Path, config: Path | None, grpc: str, http: str, ui: str, forwa
 
     Example: tracelens serve --db /var/lib/tracelens/traces.duckdb
     """
+    one_thread_for_algebra()
     from tracelens.server import ServeAddresses, Server  # noqa: PLC0415  (each command loads only what it needs)
 
     settings = shared.settings_of(config)
@@ -104,6 +105,7 @@ def replay(files: tuple[str, ...], db: Path, config: Path | None, to: str | None
 
     Example: tracelens replay --to http://127.0.0.1:4318 traces.jsonl
     """
+    one_thread_for_algebra()
     from tracelens.replay import replay_files  # noqa: PLC0415
 
     damages: list[str] = []

@@ -9,7 +9,7 @@ import click
 
 from tracelens.cli import options as shared
 from tracelens.cli.output import Screen, finish, rendered, write
-from tracelens.cli.process import ctrl_c_ends, progress_line, verbose
+from tracelens.cli.process import ctrl_c_ends, one_thread_for_algebra, progress_line, verbose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,8 +120,8 @@ def run(
 def _analysed(selection: Selection, progress: Callable[[str], None]) -> tuple[Report, list[str]]:
     """Return the report that the options ask for, and what could not be read."""
     progress("starting")
+    one_thread_for_algebra()
     from tracelens.model import Scope  # noqa: PLC0415
-    from tracelens.sources import open_files, open_source  # noqa: PLC0415
 
     scope = Scope(
         start_ns=selection.since_ns,
@@ -132,7 +132,11 @@ def _analysed(selection: Selection, progress: Callable[[str], None]) -> tuple[Re
     )
     damages: list[str] = []
     if selection.files:
+        from tracelens.sources import open_files  # noqa: PLC0415  (files need nothing of servers)
+
         with open_files(selection.files, selection.settings, damages.append, progress) as source:
             return source.report(replace(scope, from_files=True)), damages
+    from tracelens.sources import open_source  # noqa: PLC0415
+
     with open_source(selection.db, selection.settings, progress) as stored:
         return stored.report(scope), damages

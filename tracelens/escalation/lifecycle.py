@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tracelens.escalation.causes import explain
 from tracelens.escalation.events import firing_event, resolved_event
 from tracelens.escalation.quiet_hours import muting_reason
-from tracelens.findings import SEVERITIES
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

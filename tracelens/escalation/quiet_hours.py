@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from tracelens.findings import SEVERITIES
 from tracelens.settings.escalation import WEEKDAYS
 from tracelens.settings.selection import selects
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

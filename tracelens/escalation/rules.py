@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tracelens.findings import SEVERITIES
 from tracelens.settings import Objective
 from tracelens.settings.selection import selects
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

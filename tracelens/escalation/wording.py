@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from tracelens.findings import SEVERITIES
-from tracelens.report.json_reader import EPOCH
 from tracelens.report.layout import neutralise
 from tracelens.report.markdown_text import clip
-from tracelens.report.quantities import counted, duration, moment, percent, words
+from tracelens.report.quantities import EPOCH, counted, duration, moment, percent, words
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -23,7 +23,7 @@ from tracelens.live.exemplars import RememberedExemplars
 from tracelens.live.pace import share_out
 from tracelens.live.relations import OVERVIEW, scripts_for, texts
 from tracelens.live.window import Bounds, LiveWindow
-from tracelens.model import Scope, model_parameters
+from tracelens.model import Scope, make_relations, model_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -154,14 +154,12 @@ class LiveAnalysis:
         folded: dict[str, list[dict[str, Any]]] = {}
         done = set[str]()
         with self._window.reader() as reader:
-            reader.run_file("model/05_call_names.sql")
             for part in due:
                 with part.run(now_ns):
                     query = texts(OVERVIEW) if part.name == _OVERVIEW else self._query(part.name)
-                    for script in scripts_for(query):
-                        if script not in done:
-                            reader.run_file(f"model/{script}.sql", parameters)
-                            done.add(script)
+                    scripts = [script for script in scripts_for(query) if script not in done]
+                    make_relations(reader, scripts, parameters)
+                    done.update(scripts)
                     if part.name == _OVERVIEW:
                         passes = [entry for entry, _ in self._passes.values()]
                         part.latest = overview(reader, passes, self._settings, self._scope)

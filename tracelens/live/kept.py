@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracelens.analysis import find_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracelens.passes.registry import Pass
     from tracelens.store.store import Reader
@@ -18,11 +18,16 @@ _log = logging.getLogger(__name__)
 _KINDS = ("pass_rows", "row_impact")
 
 
-def replace_kept(reader: Reader, relation: str) -> None:
-    """Put a staged relation's rows in the place of what was kept of the same traces."""
+def keep(reader: Reader, relation: str) -> None:
+    """Begin to keep a staged relation."""
     reader.run_script(f"create table if not exists _live.{relation} as from temp.{relation} with no data")
+
+
+def replace_kept(reader: Reader, relation: str, *, has_rows: bool) -> None:
+    """Put a staged relation's rows, where it has any, in the place of what was kept of the same traces."""
     delete_kept(reader, relation)
-    reader.run_script(f"insert into _live.{relation} by name from temp.{relation}")
+    if has_rows:
+        reader.run_script(f"insert into _live.{relation} by name from temp.{relation}")
 
 
 def delete_kept(reader: Reader, relation: str) -> None:
@@ -49,12 +54,17 @@ class KeptRows:
         self.failed: set[str] = set()
         self._counts = {entry.name: 0 for entry, _ in self._passes}
 
-    def replace(self, reader: Reader) -> None:
-        """Run the passes over the staged model, and put their rows in the place of those of the same traces."""
+    def replace(self, reader: Reader, has_rows: Mapping[str, bool]) -> None:
+        """Run the passes over the staged model, and put their rows in the place of those of the same traces.
+
+        Args:
+            reader: holds the staged model.
+            has_rows: which of its relations have rows.
+        """
         self.delete(reader)
         for entry, thresholds in self._passes:
             try:
-                is_found = find_rows(reader, entry, thresholds)
+                is_found = find_rows(reader, entry, thresholds, has_rows)
             except Exception:  # noqa: BLE001  (one broken pass, a user's perhaps, must not cost the others)
                 _log.exception("pass %s failed", entry.name)
                 self.failed.add(entry.name)

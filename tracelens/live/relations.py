@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from tracelens.model import TRACE_MODEL, WINDOW_MODEL
+from tracelens.model import TRACE_MODEL, WEIGHTS, WINDOW_MODEL, made_by
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-OVERVIEW: Final = ("summary", "coverage", "top_queries")
+OVERVIEW: Final = ("summary", "coverage", "signs", "top_queries")
 """What a report says besides its findings."""
 
 EXEMPLARS: Final = ("exemplars", "shape_facts", "request_scopes", "sdk_language", "source_table")
 
 _FOLDING: Final = ("impact", "fold")
 
-_WEIGHTS: Final = "69_weights"
-"""Makes no relation; every percentile depends on it."""
-
-_MADE: Final = re.compile(r"create or replace temp table (\w+)")
 _COMMENT: Final = re.compile(r"--.*")
 _WORD: Final = re.compile(r"\w+")
-
-
-@cache
-def made_by(script: str) -> tuple[str, ...]:
-    """Return the relations that a script of the model makes, in their order."""
-    return tuple(_MADE.findall(read_sql(f"model/{script}.sql")))
 
 
 def texts(names: Iterable[str]) -> str:
@@ -52,7 +41,7 @@ def scripts_for(query: str) -> tuple[str, ...]:
     """Return the scripts that look across traces and have to run before a query, in order."""
     wanted, scripts = set(_words(query)), list[str]()
     for script in reversed(WINDOW_MODEL):
-        if script == _WEIGHTS or wanted.intersection(made_by(script)):
+        if script == WEIGHTS or wanted.intersection(made_by(script)):
             wanted |= _words(_script(script))
             scripts.append(script)
     return tuple(reversed(scripts))

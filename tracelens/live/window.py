@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from tracelens.grouping import gathered
-from tracelens.live.kept import KeptRows, delete_kept, replace_kept
-from tracelens.live.relations import kept_relations, made_by
-from tracelens.model import CATALOGUE_MODEL, SHARED_MODEL, TRACE_MODEL, Scope, model_parameters
+from tracelens.live.kept import KeptRows, delete_kept, keep, replace_kept
+from tracelens.live.relations import kept_relations
+from tracelens.model import (
+    CATALOGUE_MODEL,
+    SHARED_MODEL,
+    TRACE_MODEL,
+    Scope,
+    made_by,
+    make_relations,
+    model_parameters,
+)
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -98,6 +106,7 @@ class LiveWindow:
         self._is_open = False
         self._arrivals: dict[int, int] = {}
         self._catalogue: dict[str, Any] = {}
+        self._begun: set[str] = set()
         self._spans_since_checkpoint = 0
         self.rows.forget()
 
@@ -192,27 +201,27 @@ class LiveWindow:
     def _make(self, reader: Reader, from_ns: int, bounds: Bounds) -> None:
         """Make the model of the touched traces, received from `from_ns` on, and replace what was kept of them."""
         parameters = self._parameters | {"settled_before_ns": bounds.settled_before_ns}
-        reader.run_file("model/05_call_names.sql")
         self._refresh_catalogue(reader, parameters)
         reader.run_file("live/staging.sql", {"from_ns": from_ns})
         reader.run_file("live/shared_before.sql")
-        for script in SHARED_MODEL:
-            reader.run_file(f"model/{script}.sql", parameters)
+        has_rows = make_relations(reader, SHARED_MODEL, parameters)
         for relation in _SHARED:
-            replace_kept(reader, relation)
+            replace_kept(reader, relation, has_rows=has_rows[relation])
             reader.run_script(f"drop table temp.{relation}")
-        for script in TRACE_MODEL:
-            reader.run_file(f"model/{script}.sql", parameters)
+        has_rows = make_relations(reader, TRACE_MODEL, parameters)
         resting = {
             "rest_per_span_ns": bounds.rest_per_span_ns,
             "longest_rest_ns": (bounds.now_ns - bounds.since_ns) // 4,
         }
         reader.run_file("live/states.sql", resting | {"now_ns": bounds.now_ns})
         for relation in (*_OWN, *self._kept):
-            replace_kept(reader, relation)
+            if relation not in self._begun:
+                keep(reader, relation)
+                self._begun.add(relation)
+            replace_kept(reader, relation, has_rows=has_rows.get(relation, True))
         reader.run_script("delete from _live.traces where trace_id in (select trace_id from replaced)")
         reader.run_script("insert into _live.traces by name from states")
-        self.rows.replace(reader)
+        self.rows.replace(reader, has_rows)
         reader.run_file("live/dependents.sql")
         self._spans_since_checkpoint += reader.rows("select count(*) as spans from span_rows")[0]["spans"]
 

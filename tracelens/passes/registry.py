@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracelens.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
@@ -42,7 +43,7 @@ PASS_FILES: Final = frozenset({"pass.toml", "query.sql", "example.json"})
 REACHES: Final = ("trace", "window")
 """How far a pass looks. What `serve` keeps of a pass that looks at single traces costs it nothing until they change."""
 
-_PASS_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Pass:
         query: the SQL.
         reach: "trace" where its rows about a trace follow from that trace alone, else "window".
         optional: those of OPTIONAL_COLUMNS that the query has.
+        rows_from: relations of the model; the query, which takes longer to plan than to run over a small window, is not
+            asked where none of them has rows, since then it has none either. Where none is named, it is always asked.
         example: a real finding of it in the report's JSON form; None where there is none.
     """
 
@@ -107,6 +110,7 @@ class Pass:
     other_messages: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     reach: str = "window"
+    rows_from: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -126,16 +130,24 @@ def load_passes(extra_folders: Sequence[Path] = ()) -> tuple[Pass, ...]:
     Raises:
         UsageError: a folder does not hold a pass, or a name is taken.
     """
-    passes: dict[str, Pass] = {}
-    for folder in (builtin_folder(), *extra_folders):
+    passes = {entry.name: entry for entry in _shipped()}
+    for folder in extra_folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder of passes; correct `passes` in the configuration")
-        for entry in folder.iterdir():
-            if entry.is_dir() and entry.joinpath("pass.toml").is_file():
-                if entry.name in passes:
-                    raise UsageError(f"{entry}: a pass named {entry.name} exists already; rename the folder")
-                passes[entry.name] = load_pass(entry)
+        for entry in _pass_folders(folder):
+            if entry.name in passes:
+                raise UsageError(f"{entry}: a pass named {entry.name} exists already; rename the folder")
+            passes[entry.name] = load_pass(entry)
     return tuple(passes[name] for name in sorted(passes))
+
+
+@cache
+def _shipped() -> tuple[Pass, ...]:
+    return tuple(load_pass(entry) for entry in _pass_folders(builtin_folder()))
+
+
+def _pass_folders(folder: Traversable) -> Iterator[Traversable]:
+    return (entry for entry in folder.iterdir() if entry.is_dir() and entry.joinpath("pass.toml").is_file())
 
 
 def load_pass(folder: Traversable) -> Pass:
@@ -145,7 +157,7 @@ def load_pass(folder: Traversable) -> Pass:
         UsageError: its files do not make a pass; the text names the file.
     """
     source = folder.joinpath("pass.toml")
-    if not _PASS_NAME.fullmatch(folder.name):
+    if not _NAME.fullmatch(folder.name):
         raise UsageError(f"{folder}: a pass is named in snake_case; rename the folder")
     try:
         document = tomllib.loads(source.read_text(encoding="utf-8"))
@@ -167,6 +179,7 @@ def load_pass(folder: Traversable) -> Pass:
             other_messages=tuple(other_messages),
             optional=tuple(name for name in OPTIONAL_COLUMNS if name in document.get("optional", ())),
             reach=_reach(document.get("reach", "window")),
+            rows_from=tuple(_relation(name) for name in document.get("rows_from", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{source}: not a pass: {type(error).__name__}: {error}") from error
@@ -176,6 +189,12 @@ def _reach(reach: str) -> str:
     if reach not in REACHES:
         raise ValueError(f"reach = {reach!r}: one of {', '.join(REACHES)}")
     return reach
+
+
+def _relation(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"rows_from = {name!r}: not the name of a relation")
+    return name
 
 
 def message_names(message: str) -> frozenset[str]:

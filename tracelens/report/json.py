@@ -13,8 +13,9 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from tracelens.findings import SEVERITIES
-from tracelens.report.json_reader import EPOCH, REPORT_SCHEMA, report_from_dict
+from tracelens.report.json_reader import REPORT_SCHEMA, report_from_dict
+from tracelens.report.quantities import EPOCH
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from tracelens.findings import (

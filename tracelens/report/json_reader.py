@@ -10,13 +10,12 @@ import math
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from tracelens.errors import DamagedInputError
 from tracelens.findings import (
     CONFIDENCES,
-    SEVERITIES,
     Advice,
     BlindPass,
     ChecklistItem,
@@ -33,6 +32,8 @@ from tracelens.findings import (
     Summary,
     WaivedFinding,
 )
+from tracelens.report.quantities import EPOCH
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,6 @@ T = TypeVar("T")
 REPORT_SCHEMA: Final = "tracelens.report/1"
 TOP_SCHEMA: Final = "tracelens.top/1"
 CHECKLIST_STATES: Final = ("pass", "fail", "unknown")
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def report_from_dict(document: Mapping[str, object]) -> Report:

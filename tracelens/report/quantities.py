@@ -7,18 +7,17 @@ A unit is known by the end of a name, as everywhere in tracelens: `wait_ms` is a
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tracelens.findings import whole_percent
-from tracelens.report.json_reader import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from tracelens.findings import EvidenceValue, Scalar
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UNKNOWN: Final = "—"
 _KIBI: Final = 1024
 _SHORTEST_SHOWN_MS: Final = 0.005  # what is shorter would round to 0.00 ms

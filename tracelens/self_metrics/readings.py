@@ -95,7 +95,7 @@ def store_spans(observed: Observed) -> Samples:
     """Return the estimate of the spans in the store, nothing where it cannot be asked."""
     try:
         with observed.store.reader() as reader:
-            rows = reader.rows("select estimated_size from duckdb_tables() where table_name = 'spans'")
+            rows = reader.rows("select estimated_size from duckdb_tables() where table_name = 'span_rows'")
     except StoreError:  # the other figures tell more about a store that fails than no page would
         return []
     return [((), row["estimated_size"]) for row in rows]

@@ -7,14 +7,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from tracelens.findings import SEVERITIES
 from tracelens.settings.reading import read_entries, read_patterned, read_section, read_table
+from tracelens.severities import FINDING_SEVERITIES, SEVERITIES
 
 RULES: Final = ("slow_query", "p95_breach", "db_cpu", "finding")
 """The source document's three limits, and any finding from a severity on."""
-
-FINDING_SEVERITIES: Final = (*SEVERITIES, "never")
-"""From which severity on findings count: `--fail-on` and `escalation.finding_severity`."""
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

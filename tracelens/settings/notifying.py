@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from tracelens.findings import SEVERITIES
 from tracelens.settings.escalation import RULES
 from tracelens.settings.headers import read_header_name, read_header_value
 from tracelens.settings.reading import read_entries, read_patterned, read_table, read_value, require_known
 from tracelens.settings.secret import Secret, read_secret
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,14 +8,13 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from tracelens.analysis import analyse
 from tracelens.errors import StoreBusyError, StoreError
-from tracelens.escalation.outbox import events_after
 from tracelens.ingest import recover_journal
 from tracelens.report.json_reader import report_from_dict
 from tracelens.sources.server_address import ask, running_server
+from tracelens.sources.source import StoreSource
 from tracelens.store.database import StoreLimits
 from tracelens.store.store import Store
 from tracelens.waivers import waive
@@ -28,58 +27,13 @@ if TYPE_CHECKING:
     from tracelens.model import Scope
     from tracelens.settings import Settings
     from tracelens.sources.server_address import ServerAddress
+    from tracelens.sources.source import Source
 
 _log = logging.getLogger(__name__)
 
 # Another command has the store only as long as its report takes; a server that starts is soon to be asked.
 _BUSY_WAIT_S: Final = 3.0
 _BUSY_PAUSE_S: Final = 0.05
-
-
-class Source(Protocol):
-    """Something that can be asked for a report and for escalation events."""
-
-    def report(self, scope: Scope) -> Report:
-        """Analyse the scope.
-
-        Raises:
-            TracelensError: see `analysis.analyse`, or the source cannot be reached.
-        """
-        ...
-
-    def events(self, after: int) -> list[tuple[int, dict[str, Any]]]:
-        """Return escalation events numbered above `after`, with their numbers, in order."""
-        ...
-
-
-class StoreSource:
-    """A store that this process has open.
-
-    Args:
-        store: what is asked.
-        settings: for the analysis.
-        progress: told what is being done.
-    """
-
-    def __init__(self, store: Store, settings: Settings, progress: Callable[[str], None] | None = None) -> None:
-        self._store = store
-        self._settings = settings
-        self._progress = progress
-
-    def report(self, scope: Scope) -> Report:
-        """Analyse the scope."""
-        with self._store.reader() as reader:
-            report = analyse(reader, self._settings, scope, self._on_pass)
-        return waive(report, self._settings.waivers, datetime.now(UTC).date())
-
-    def events(self, after: int) -> list[tuple[int, dict[str, Any]]]:
-        """Return escalation events numbered above `after`."""
-        with self._store.reader() as reader:
-            return events_after(reader, after)
-
-    def _on_pass(self, name: str) -> None:
-        if self._progress:
-            self._progress(f"analysing: {name}")
 
 
 class ServerSource:

@@ -85,6 +85,7 @@ def connect(path: Path | None, limits: StoreLimits) -> duckdb.DuckDBPyConnection
         with explained(path, "open"):
             _migrate(connection, path)
             run_script(connection, read_sql("macros.sql"))
+            run_script(connection, read_sql("call_names.sql"))
             # Passes are SQL, and some are not ours: none reads a file or opens a connection, and none can undo this.
             connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
@@ -139,13 +140,7 @@ def _sql_folder() -> Traversable:
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
     """Apply the schema files that the store has not seen, each in its own transaction."""
-    tables = {row[0] for row in connection.execute("select table_name from information_schema.tables").fetchall()}
-    if tables and "schema_versions" not in tables:
-        raise StoreError(f"{path}: a DuckDB file, but not a tracelens store; choose another with --db")
-    connection.execute(
-        "create table if not exists schema_versions (version integer not null, applied_at timestamptz not null)"
-    )
-    current: int = connection.execute("select coalesce(max(version), 0) from schema_versions").fetchall()[0][0]
+    current = _schema_version(connection, path)
     available = {
         int(match[1]): entry
         for entry in _sql_folder().joinpath("schema").iterdir()
@@ -162,3 +157,16 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
             run_script(connection, available[version].read_text(encoding="utf-8"))
             connection.execute("insert into schema_versions values ($1, now())", [version])
             connection.commit()
+
+
+def _schema_version(connection: duckdb.DuckDBPyConnection, path: Path | None) -> int:
+    """Return the newest schema file that the store has seen, 0 where it is new."""
+    # To ask a new store in memory for its tables takes longer than to make them.
+    tables = connection.execute("select table_name from information_schema.tables").fetchall() if path else []
+    if ("schema_versions",) in tables:
+        version: int = connection.execute("select coalesce(max(version), 0) from schema_versions").fetchall()[0][0]
+        return version
+    if tables:
+        raise StoreError(f"{path}: a DuckDB file, but not a tracelens store; choose another with --db")
+    connection.execute("create table schema_versions (version integer not null, applied_at timestamptz not null)")
+    return 0

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracelens.escalation.answers import place_of
 from tracelens.escalation.posting import Sender, wrong_with
 from tracelens.escalation.wording import data_of, one_line, plain, severity_of, tell, time_of
-from tracelens.findings import SEVERITIES
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

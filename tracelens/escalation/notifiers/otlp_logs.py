@@ -19,7 +19,7 @@ import tracelens
 from tracelens.escalation.answers import excerpt, place_of
 from tracelens.escalation.posting import Sender, wrong_with
 from tracelens.escalation.wording import data_of, exemplars_of, severity_of, tell, time_of
-from tracelens.report.json_reader import EPOCH
+from tracelens.report.quantities import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tracelens.escalation.answers import place_of
 from tracelens.escalation.posting import Sender, wrong_with
 from tracelens.escalation.wording import data_of, key_of, one_line, severity_of, tell, time_of
-from tracelens.report.json_reader import EPOCH
 from tracelens.report.markdown_text import clip
+from tracelens.report.quantities import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from tracelens.errors import DeliveryError, UsageError
 from tracelens.escalation.wording import data_of, severity_of
-from tracelens.findings import SEVERITIES
 from tracelens.settings.notifying import NotifierSettings, read_options
 from tracelens.settings.selection import selects
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

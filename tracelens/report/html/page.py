@@ -13,7 +13,6 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from tracelens.findings import SEVERITIES
 from tracelens.report.facts import is_partial, looked_at, shortfall, siblings, verdict
 from tracelens.report.html.finding import finding_entry
 from tracelens.report.html.marks import mark, sprite
@@ -21,6 +20,7 @@ from tracelens.report.html.markup import Markup, lines, listing, tag
 from tracelens.report.html.query import code_block
 from tracelens.report.html.sections import checklist, coverage, section, top_queries, waived
 from tracelens.report.quantities import counted
+from tracelens.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,5 +1,6 @@
 -- What each service's spans carry, counted: what passes need (the columns are the names that they use in `needs`), how far
--- the data can be trusted (`notes.toml`), and what they show of the checklist (`checklist.py`).
+-- the data can be trusted (`notes.toml`), and what they show of the checklist (`checklist.py`). The other half is in signs.sql:
+-- together they are eleven relations to join, in an order that takes ten times as long to find as all the rest.
 with spans_of as (
   select
     n.service_name,
@@ -91,36 +92,6 @@ calls_of as (
   group by c.service_name
 ),
 
-pages_of as (
-  select
-    p.service_name,
-    -- Some mappers write OFFSET into every query.
-    sum(case when coalesce(p.offset_rows, 1) > 0 then 1 else 0 end) as offset_calls,
-    sum(case when p.offset_rows > 0 then 1 else 0 end) as known_offsets,
-    max(p.offset_rows) as deepest_offset
-  from paged_reads as p
-  group by p.service_name
-),
-
-responses_of as (
-  select
-    r.service_name,
-    sum(case when r.has_headers then 1 else 0 end) as response_headers,
-    count(r.body_bytes) as response_sizes,
-    sum(case when r.is_read then 1 else 0 end) as answered_reads,
-    sum(case when r.is_read and r.has_cache_header then 1 else 0 end) as cache_headers,
-    sum(case when matches(r.content_encoding, '(gzip|br|zstd|deflate)') then 1 else 0 end) as compressed,
-    sum(case when r.body_bytes >= 1024 then 1 else 0 end) as large_bodies
-  from (
-    select
-      a.*,
-      coalesce(a.http_method in ('GET', 'HEAD') and a.http_status_code between 200 and 299 and not a.is_probe, false)
-        as is_read
-    from responses as a
-  ) as r
-  group by r.service_name
-),
-
 connections_of as (
   select
     c.service_name,
@@ -128,37 +99,6 @@ connections_of as (
     sum(case when c.db_system not in ('redis', 'valkey', 'memcached', 'dragonfly', 'keydb') then 1 else 0 end) as db_connections
   from connections as c
   group by c.service_name
-),
-
-openings_of as (
-  select
-    o.service_name,
-    count(*) as openings
-  from openings as o
-  group by o.service_name
-),
-
-evidence_of as (
-  select
-    e.service_name,
-    sum(e.sampled) as sampled,
-    sum(e.sampled_weight) / greatest(sum(e.sampled), 1) as mean_weight,
-    sum(e.sampling_hints) as sampling_hints,
-    sum(e.lost_parents) as lost_parents,
-    sum(e.unseen_callers) as unseen_callers,
-    sum(e.called) as called,
-    sum(e.skewed) as skewed,
-    max(e.skew_ms) as skew_ms,
-    sum(e.routed + e.routeless) as http_requests,
-    sum(e.routeless) as routeless,
-    sum(e.rate_limits) as rate_limits,
-    sum(e.field_choices) as field_choices,
-    sum(e.timed_out) as timed_out,
-    sum(e.lifetimes) as lifetimes,
-    sum(e.endless) as endless,
-    sum(e.cache_deletions) as cache_deletions
-  from trace_evidence as e
-  group by e.service_name
 )
 
 select
@@ -168,11 +108,7 @@ select
   n.scope_names,
   r.* exclude (service_name),
   c.* exclude (service_name),
-  p.* exclude (service_name),
-  a.* exclude (service_name),
   k.* exclude (service_name),
-  o.* exclude (service_name),
-  e.* exclude (service_name),
   case when coalesce(r.server_spans + r.consumer_spans, 0) = 0 then s.spans else 0 end as entryless_spans,
   case when s.spans = r.requests and r.server_spans + r.consumer_spans > 0 then r.requests else 0 end as bare_requests,
   case when coalesce(c.db_calls, 0) = 0 and (r.is_orm or k.db_connections > 0) then s.spans else 0 end as silent_database,
@@ -184,9 +120,5 @@ left join languages_of as l on s.service_name = l.service_name
 left join scopes_of as n on s.service_name = n.service_name
 left join requests_of as r on s.service_name = r.service_name
 left join calls_of as c on s.service_name = c.service_name
-left join pages_of as p on s.service_name = p.service_name
-left join responses_of as a on s.service_name = a.service_name
 left join connections_of as k on s.service_name = k.service_name
-left join openings_of as o on s.service_name = o.service_name
-left join evidence_of as e on s.service_name = e.service_name
 order by s.service_name

@@ -47,7 +47,7 @@ from (
   group by lower(c.server_address), lower(attribute(r.attributes, 'host.name'))
 ) as a;
 
-create or replace temp table database_addresses as
+create or replace temp table measured_addresses as
 select
   h.host,
   a.server_address,
@@ -84,7 +84,7 @@ left join (
   select
     b.host,
     min(b.server_address) as server_address
-  from database_addresses as b
+  from measured_addresses as b
   group by b.host
 ) as a on h.host = a.host
 where p.pattern is not null or a.server_address is not null or h.database_sign is not null;
@@ -104,7 +104,7 @@ select
   c.duration_ms,
   c.weight
 from databases as d
-inner join database_addresses as a on d.host = a.host
+inner join measured_addresses as a on d.host = a.host
 inner join calls as c on lower(c.server_address) = a.server_address
 inner join resources as r on c.resource_id = r.resource_id
 where c.family = 'db'
