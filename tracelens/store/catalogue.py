@@ -24,6 +24,8 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection) -> tuple[Catalogue, Sp
     catalogue = Catalogue()
     core = library()
     reader = None if core is None else SpanReader(core, catalogue)
+    if not connection.execute("select 1 from resources limit 1").fetchall():
+        return catalogue, reader  # whatever is stored has a resource
     for relation, schema in SCHEMAS.items():
         statement = f"select coalesce(max({schema.names[0]}) + 1, 0) from {relation}"  # noqa: S608  (our own names)
         catalogue.next_ids[relation] = connection.execute(statement).fetchall()[0][0]

@@ -125,6 +125,7 @@ class Store:
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
         self._is_invalidated = False
+        self._is_uncertain = False
         try:
             with explained(path, "open"):
                 self.catalogue, self.span_reader = load_catalogue(self._writer)
@@ -155,18 +156,22 @@ class Store:
         with self._writing():
             is_new = new_spans(self._writer, spans, batches[0].repeated if len(batches) == 1 else None)
             stored = int(np.count_nonzero(is_new))
-            relations = {name: self._unstored(name, table) for name, table in self.catalogue.pending_tables().items()}
+            relations = self.catalogue.pending_tables()
+            if self._is_uncertain:
+                relations = {name: self._unstored(name, table) for name, table in relations.items()}
             relations["span_rows"] = spans if stored == len(spans) else spans.filter(pa.array(is_new))
             relations["span_events"] = _details_of([(batch.spans, batch.events) for batch in batches], is_new)
             relations["span_links"] = _details_of([(batch.spans, batch.links) for batch in batches], is_new)
             point_relations, stored_points, duplicate_points = new_points(self._writer, points)
             relations |= point_relations
             written = {name: table for name, table in relations.items() if table is not None and len(table)}
+            self._is_uncertain = True
             with self._registered(written), self._transaction():
                 for name in written:
                     self._writer.execute(f"insert into {name} select * from incoming_{name}")  # noqa: S608  (our own names)
                 if applied_sequence is not None:
                     self._writer.execute("update journal_position set applied_sequence = $1", [applied_sequence])
+            self._is_uncertain = False
             self.catalogue.mark_stored()
             if applied_sequence is not None:
                 self.applied_sequence = applied_sequence
