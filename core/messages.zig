@@ -8,6 +8,11 @@ const wire = @import("wire.zig");
 
 pub const Error = wire.Error;
 
+// A field number and its type, as they begin a field that holds bytes.
+const key_tag = 1 << 3 | 2;
+const value_tag = 2 << 3 | 2;
+const text_tag = 1 << 3 | 2;
+
 pub const ValueKind = enum(u8) { absent, string, boolean, integer, double, array, map, bytes };
 
 /// An AnyValue.
@@ -20,7 +25,15 @@ pub const Value = struct {
     /// The serialised AnyValue.
     whole: []const u8 = &.{},
 
-    pub fn read(message: []const u8) Error!Value {
+    /// Most values are texts of less than 128 bytes, and nothing more.
+    pub inline fn read(message: []const u8) Error!Value {
+        if (message.len >= 2 and message[0] == text_tag and message[1] < 0x80 and message[1] == message.len - 2) {
+            return .{ .kind = .string, .bytes = message[2..], .whole = message };
+        }
+        return readAny(message);
+    }
+
+    fn readAny(message: []const u8) Error!Value {
         var value: Value = .{ .whole = message };
         if (message.len == 0) return value;
         var reader: wire.Reader = .{ .rest = message };
@@ -57,7 +70,20 @@ pub const Attribute = struct {
     key: []const u8 = &.{},
     value: Value = .{},
 
-    pub fn read(message: []const u8) Error!Attribute {
+    /// Most attributes are a key and a value of less than 128 bytes each, in this order.
+    pub inline fn read(message: []const u8) Error!Attribute {
+        if (message.len >= 2 and message[0] == key_tag and message[1] < 0x80) {
+            const end = 2 + @as(usize, message[1]);
+            if (end + 2 <= message.len and message[end] == value_tag and message[end + 1] == message.len - end - 2 and
+                message[end + 1] < 0x80)
+            {
+                return .{ .key = message[2..end], .value = try Value.read(message[end + 2 ..]) };
+            }
+        }
+        return readAny(message);
+    }
+
+    fn readAny(message: []const u8) Error!Attribute {
         var attribute: Attribute = .{};
         var has_key = false;
         var has_value = false;
