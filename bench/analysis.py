@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -131,6 +132,18 @@ def rival(folder: Path, spans: int) -> Reading:
     return Reading(spans, "none", wall_s, cost, (), len(found))
 
 
+def made(folder: Path, spans: int) -> tuple[Path, Filled]:
+    """Return a store in a folder, made now unless one of that size is there."""
+    db, account = folder / f"{spans}.duckdb", folder / f"{spans}.planted.json"
+    if account.exists():
+        stored, planted = json.loads(account.read_text())
+        return db, Filled(stored, Counter({(name, endpoint): count for name, endpoint, count in planted}))
+    db.unlink(missing_ok=True)
+    filled = fill(db, spans)
+    account.write_text(json.dumps([filled.spans, [[*name, count] for name, count in filled.planted.items()]]))
+    return db, filled
+
+
 def summary(readings: Sequence[tuple[str, Reading]]) -> str:
     """Return the table."""
     rows = [
@@ -167,17 +180,20 @@ def main() -> int:
     parser.add_argument("--spans", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--memory", nargs="+", default=["2GiB", "8GiB"], help="DuckDB's limits")
     parser.add_argument("--folder", type=Path, help="where the stores are made; 90 bytes a span")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the stores in --folder, and use those that are there"
+    )
     parser.add_argument("--write", action="store_true", help="into bench/README.md")
     arguments = parser.parse_args()
     readings: list[tuple[str, Reading]] = []
     for spans in arguments.spans:
         with tempfile.TemporaryDirectory(prefix="tracelens-bench-", dir=arguments.folder) as name:
-            db = Path(name) / "store.duckdb"
-            filled = fill(db, spans)
+            db, filled = made(arguments.folder if arguments.keep and arguments.folder else Path(name), spans)
             for memory_limit in arguments.memory:
                 readings.append(("tracelens", analyse(db, filled, memory_limit)))
                 print(f"{spans:,} spans, {memory_limit}: {readings[-1][1]}", file=sys.stderr, flush=True)
-            db.unlink()
+            if not arguments.keep:
+                db.unlink()
             if PerfSentinel().missing():
                 print(f"left out, not installed: {PerfSentinel().missing()}", file=sys.stderr)
             else:

@@ -15,6 +15,7 @@ import click
 from click.testing import CliRunner
 from metrics_page import metrics_page
 from notifiers_page import notifiers_page
+from scale_page import scale_page
 
 from tracelens.analysis import analyse
 from tracelens.cli import main as tracelens_command
@@ -41,6 +42,7 @@ def pages() -> dict[Path, str]:
     wanted[ROOT / "tracelens" / "store" / "model" / "empty.sql"] = empty_relations()
     wanted[ROOT / "docs" / "metrics.md"] = metrics_page()
     wanted[ROOT / "docs" / "notifiers.md"] = notifiers_page()
+    wanted[ROOT / "docs" / "scale.md"] = scale_page()
     for page in (readme, ROOT / "docs" / "escalation.md"):
         text = page.read_text(encoding="utf-8")
         wanted[page] = BLOCK.sub(lambda found: found[1] + blocks[found[2]] + found[3], text)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tracelens.analysis import analyse, run_pass, thresholds_of
+from tracelens.analysis import analyse
 from tracelens.coverage import needs
 from tracelens.model import Scope, build_model
+from tracelens.pass_rows import run_pass, thresholds_of
 from tracelens.passes.registry import CONTRACT_COLUMNS, PASS_FILES, Pass, builtin_folder, load_passes
 from tracelens.report.json import finding_to_dict
 from tracelens.settings import Settings

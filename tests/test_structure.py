@@ -14,7 +14,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"errors", "severities", "findings", "settings", "background", "grouping", "retry_after"},
     {"otlp", "semconv", "native", "store", "journal", "ingest", "passes", "advice", "report"},
-    {"receiver", "coverage", "checklist", "enrichment", "analysis", "model", "waivers"},
+    {"receiver", "coverage", "checklist", "enrichment", "waivers"}
+    | {"analysis", "model", "relations", "pass_rows", "slices", "sliced_model"},
     {"sources", "live", "escalation", "forwarding", "api", "replay", "run"},
     {"query_api", "self_metrics", "server"},
     {"cli", "__main__"},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from tracelens.checklist import checklist
@@ -24,25 +24,27 @@ from tracelens.findings import (
     Summary,
     whole_percent,
 )
-from tracelens.model import build_model, is_empty, make
-from tracelens.passes.registry import OPTIONAL_COLUMNS, load_passes, message_names
+from tracelens.model import MODEL, make_relations, model_parameters
+from tracelens.pass_rows import thresholds_of
+from tracelens.passes.registry import load_passes, message_names
 from tracelens.report.quantities import listed
 from tracelens.severities import SEVERITIES
+from tracelens.sliced_model import SPANS_AT_ONCE, WholeModel, sliced_model
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tracelens.coverage import Facts
     from tracelens.model import Scope
     from tracelens.passes.registry import Pass
     from tracelens.settings import Settings
+    from tracelens.sliced_model import Model
     from tracelens.store.store import Reader
 
 _log = logging.getLogger(__name__)
 
 _NAMED_SERVICES: Final = 20
-_UNKNOWN: Final[Mapping[str, bool]] = MappingProxyType({})
 
 
 def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:
@@ -64,7 +66,13 @@ def choose_passes(settings: Settings, names: Sequence[str]) -> tuple[Pass, ...]:
     return tuple(entry for entry in passes if not names or entry.name in names)
 
 
-def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[[str], None] | None = None) -> Report:
+def analyse(
+    reader: Reader,
+    settings: Settings,
+    scope: Scope,
+    on_pass: Callable[[str], None] | None = None,
+    spans_at_once: int = SPANS_AT_ONCE,
+) -> Report:
     """Return everything there is to say about the scope.
 
     The same store, settings and scope give an equal report.
@@ -74,27 +82,48 @@ def analyse(reader: Reader, settings: Settings, scope: Scope, on_pass: Callable[
         settings: thresholds and objectives.
         scope: what to analyse and show.
         on_pass: called with each pass's name before it runs, for progress.
+        spans_at_once: a store with more spans is worked through in slices of about so many. The report is the same.
 
     Raises:
         UsageError: the scope or the settings name a pass, threshold or service that does not exist.
     """
-    passes = choose_passes(settings, scope.pass_names)
-    has_rows = build_model(reader, settings, scope)
-    _check_service(reader, scope)
-    folded: list[tuple[Pass, dict[str, Any]]] = []
-    failed: list[str] = []
-    for entry in passes:
-        if on_pass:
-            on_pass(entry.name)
-        try:
-            folded += [(entry, row) for row in run_pass(reader, entry, thresholds_of(entry, settings, scope), has_rows)]
-        except Exception:  # noqa: BLE001  (one broken pass, a user's perhaps, must not cost the others)
-            _log.exception("pass %s failed", entry.name)
-            failed.append(entry.name)
-    folded = [(entry, row) for entry, row in folded if _is_shown(row, scope)]
-    exemplars = Exemplars(reader, [row for _, row in folded])
-    shown = [finding_of(exemplars, entry, row) for entry, row in folded]
-    return report_of(overview(reader, passes, settings, scope), shown, passes, failed)
+    passes = [(entry, thresholds_of(entry, settings, scope)) for entry in choose_passes(settings, scope.pass_names)]
+    with _model(reader, settings, scope, passes, spans_at_once) as model:
+        _check_service(reader, scope)
+        folded: list[tuple[Pass, dict[str, Any]]] = []
+        failed: list[str] = []
+        for entry, thresholds in passes:
+            if on_pass:
+                on_pass(entry.name)
+            try:
+                rows = model.rows(entry, thresholds)
+            except Exception:  # noqa: BLE001  (one broken pass, a user's perhaps, must not cost the others)
+                _log.exception("pass %s failed", entry.name)
+                failed.append(entry.name)
+            else:
+                folded += [(entry, row) for row in rows if _is_shown(row, scope)]
+        exemplars = Exemplars(reader, [row for _, row in folded])
+        shown = [finding_of(exemplars, entry, row) for entry, row in folded]
+        chosen = [entry for entry, _ in passes]
+        return report_of(overview(reader, chosen, settings, scope), shown, chosen, failed)
+
+
+@contextmanager
+def _model(
+    reader: Reader,
+    settings: Settings,
+    scope: Scope,
+    passes: Sequence[tuple[Pass, dict[str, float]]],
+    spans_at_once: int,
+) -> Iterator[Model]:
+    """Make the model of the scope's window: at once where the store is small, else slice by slice."""
+    parameters = model_parameters(settings, scope)
+    (stored,) = reader.rows("select count(*) as spans from span_rows")
+    if stored["spans"] <= spans_at_once:
+        yield WholeModel(reader, make_relations(reader, MODEL, parameters))
+    else:
+        with sliced_model(reader, parameters, passes, spans_at_once) as model:
+            yield model
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,53 +181,10 @@ def _check_service(reader: Reader, scope: Scope) -> None:
         raise UsageError(f"--service {scope.service_name}: no such service; there are: {names}")
 
 
-def thresholds_of(entry: Pass, settings: Settings, scope: Scope) -> dict[str, float]:
-    """Return a pass's thresholds: configured, else its defaults."""
-    defaults = {
-        threshold.name: threshold.default
-        if threshold.file_default is None or not scope.from_files
-        else threshold.file_default
-        for threshold in entry.thresholds
-    }
-    return defaults | settings.thresholds.get(entry.name, {})
-
-
 def _min_requests(passes: Sequence[Pass], settings: Settings, scope: Scope) -> float:
     """Return with how many requests an endpoint is judged by its p95."""
     judging = [thresholds_of(entry, settings, scope) for entry in passes if entry.name == "p95_breach"]
     return judging[0]["min_requests"] if judging else 0
-
-
-def run_pass(
-    reader: Reader, entry: Pass, thresholds: dict[str, float], has_rows: Mapping[str, bool] = _UNKNOWN
-) -> list[dict[str, Any]]:
-    """Return the rows of one pass over the model that the reader holds, folded: one per finding, as `fold.sql` says."""
-    return fold_rows(reader) if find_rows(reader, entry, thresholds, has_rows) else []
-
-
-def find_rows(
-    reader: Reader, entry: Pass, thresholds: dict[str, float], has_rows: Mapping[str, bool] = _UNKNOWN
-) -> bool:
-    """Make `pass_rows` and `row_impact` of one pass, or neither; return whether there are any.
-
-    `has_rows` says of some of the relations that the reader holds whether they have rows: see `make_relations`.
-    """
-    sources = [has_rows[name] if name in has_rows else not is_empty(reader, name) for name in entry.rows_from]
-    if sources and not any(sources):
-        return False
-    columns = [] if entry.severity is None else [f"'{entry.severity}' as severity"]
-    columns += [f"{value} as {name}" for name, value in OPTIONAL_COLUMNS.items() if name not in entry.optional]
-    query = entry.query.strip().rstrip(";")
-    statement = f"create or replace temp table pass_rows as select {', '.join([*columns, 'p.*'])} from ({query}) as p"  # noqa: S608
-    if make(reader, statement, thresholds) == 0:
-        return False  # planning the statement below, and the fold, costs a small file more than all its passes
-    reader.run_file("analysis/impact.sql")
-    return True
-
-
-def fold_rows(reader: Reader) -> list[dict[str, Any]]:
-    """Return `pass_rows` folded: one row per finding, as `fold.sql` says."""
-    return reader.rows(read_sql("analysis/fold.sql"))
 
 
 def query_statistics(reader: Reader, scope: Scope) -> Iterable[QueryStatistics]:

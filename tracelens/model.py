@@ -26,12 +26,13 @@ SHARED_MODEL: Final = ("08_shared_facts",)
 
 TRACE_MODEL: Final = (
     "10_nodes", "20_tree", "30_requests", "40_calls", "45_tables", "50_call_groups", "60_round_trips", "65_waits",
-    "67_serial_reads", "68_late_starts", "70_responses", "71_paged_reads", "72_connections", "79_trace_evidence",
+    "67_serial_reads", "68_late_starts", "70_responses", "71_paged_reads", "72_connections", "78_shared_reads",
+    "79_trace_evidence",
 )  # fmt: skip
 """Scripts whose rows about a trace follow from its spans, and from the relations above."""
 
 WINDOW_MODEL: Final = (
-    "69_weights", "74_connection_waits", "75_service_loads", "77_openings", "78_shared_reads",
+    "46_shared_times", "69_weights", "74_connection_waits", "75_service_loads", "77_openings",
     "80_metric_points", "82_host_cpu", "84_databases", "85_database_loads", "86_pools",
 )  # fmt: skip
 """Scripts that look across traces."""
@@ -44,7 +45,9 @@ ROWS_FROM: Final = {
     "index_columns": ("query_shapes",), "read_extents": ("query_shapes",),
     "prepared_spans": ("name_roles",), "prepared_texts": ("prepared_spans",),
     "folded": ("call_candidates",), "counted_rows": ("call_candidates",), "outer_facts": ("folded",),
-    "calls": ("call_candidates",), "table_writes": ("calls",), "repeating": ("calls",), "repeat_facts": ("repeating",),
+    "doubled_spans": ("folded",),
+    "call_facts": ("call_candidates",), "calls": ("call_facts",), "call_counts": ("calls",),
+    "table_writes": ("calls",), "repeating": ("calls",), "repeat_facts": ("repeating",),
     "call_groups": ("repeating",), "group_calls": ("repeating",), "identical_calls": ("group_calls",),
     "round_trips": ("group_calls",), "long_calls": ("calls",), "answers": ("long_calls",), "passed_on": ("long_calls",),
     "waits": ("long_calls",), "slow_requests": ("calls",), "slow_request_nodes": ("slow_requests",),
@@ -53,7 +56,9 @@ ROWS_FROM: Final = {
     "paged_reads": ("recorded_pages",), "pool_spans": ("connection_names",), "connection_spans": ("pool_spans",),
     "connections": ("connection_spans",), "prompt_starts": ("late_starts",), "handovers": ("prompt_starts",),
     "connection_waits": ("connections", "handovers"), "service_loads": ("connections", "connection_waits"),
-    "openings": ("connections",), "shared_reads": ("calls",), "written_seconds": ("table_writes",),
+    "openings": ("connections",), "marked_entries": ("marked_shapes",), "entry_attributes": ("marked_entries",),
+    "described_responses": ("responses",), "response_counts": ("responses",), "repeated_reads": ("shared_reads",),
+    "shared_reads": ("calls",), "written_seconds": ("table_writes",),
     "metric_points": ("data_points",), "host_utilization": ("metric_points",), "host_cpu": ("host_utilization",),
     "measured_hosts": ("host_cpu",), "called_addresses": ("measured_hosts",), "measured_addresses": ("measured_hosts",),
     "databases": ("measured_hosts",), "database_calls": ("databases",), "database_cpu": ("databases",),

@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 from live_stores import picked, recorded
 
-from tracelens.analysis import find_rows, thresholds_of
-from tracelens.live.relations import kept_relations
 from tracelens.model import SHARED_MODEL, TRACE_MODEL, Scope, build_model, made_by
+from tracelens.pass_rows import find_rows, thresholds_of
 from tracelens.passes.registry import Pass, load_passes
+from tracelens.relations import kept_relations
 from tracelens.settings import Settings
 from tracelens.store.store import Reader, Store
 
@@ -74,7 +74,7 @@ def test_a_relation_of_single_traces(relation: str) -> None:
 
 def test_every_relation_that_is_kept_is_about_traces() -> None:
     kept = kept_relations(entry.query for entry in PASSES if entry.reach != "trace")
-    assert {"calls", "requests", "responses"} < set(kept)
+    assert {"calls", "requests", "described_responses"} < set(kept)
     for relation in kept:
         assert "trace_id" in models()[0].columns(f"from {relation}", {})
 

@@ -8,22 +8,15 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
-from tracelens.analysis import (
-    choose_passes,
-    finding_of,
-    fold_rows,
-    overview,
-    report_of,
-    run_pass,
-    thresholds_of,
-)
+from tracelens.analysis import choose_passes, finding_of, overview, report_of
 from tracelens.enrichment import Exemplars
 from tracelens.errors import TracelensError
 from tracelens.live.exemplars import RememberedExemplars
 from tracelens.live.pace import share_out
-from tracelens.live.relations import OVERVIEW, scripts_for, texts
 from tracelens.live.window import Bounds, LiveWindow
 from tracelens.model import Scope, make_relations, model_parameters
+from tracelens.pass_rows import fold_rows, run_pass, thresholds_of
+from tracelens.relations import OVERVIEW, scripts_for, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tracelens.analysis import find_rows
+from tracelens.pass_rows import find_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from tracelens.grouping import gathered
 from tracelens.live.kept import KeptRows, delete_kept, keep, replace_kept
-from tracelens.live.relations import kept_relations
 from tracelens.model import (
     CATALOGUE_MODEL,
     SHARED_MODEL,
@@ -26,6 +25,7 @@ from tracelens.model import (
     make_relations,
     model_parameters,
 )
+from tracelens.relations import kept_relations
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class LiveWindow:
         reader.run_script("insert into _live.traces by name from states")
         self.rows.replace(reader, has_rows)
         reader.run_file("live/dependents.sql")
-        self._spans_since_checkpoint += reader.rows("select count(*) as spans from span_rows")[0]["spans"]
+        self._spans_since_checkpoint += reader.rows("select count(*) as spans from spans")[0]["spans"]
 
     def _remove(self, reader: Reader) -> None:
         """Delete what was kept of traces that left the window, where no others were touched."""

@@ -122,7 +122,7 @@ create or replace macro key_template(shape) as regexp_extract(shape, '^\S+ (\S+)
 
 -- The attributes that describe HTTP headers, request's and response's.
 create or replace macro header_attributes(attributes) as list_filter(
-  attributes, lambda a: left(a.key, 21) = 'http.response.header.' or left(a.key, 20) = 'http.request.header.'
+  attributes, lambda a: starts_with(a.key, 'http.response.header.') or starts_with(a.key, 'http.request.header.')
 );
 
 -- Whether an attribute list has a name like this; the value of the first that has.

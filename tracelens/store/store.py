@@ -84,6 +84,10 @@ class Reader:
             for statement in self._connection.extract_statements(script)
         ]
 
+    def beside(self) -> Reader:
+        """Return another reader of the same store, for another thread; close it before this one."""
+        return Reader(self._connection.cursor(), self._path)
+
     def close(self) -> None:
         """Give the connection back."""
         self._connection.close()

@@ -1,26 +1,18 @@
 -- One row per request and span that starts very many calls, each of its own: what repeats has passes that say more.
 -- Frameworks put a span or two around each call, so a call counts for the spans a few levels above it.
-with recursive crowded as (
-  select
-    c.trace_id,
-    c.request_span_id
-  from calls as c
-  group by c.trace_id, c.request_span_id
-  having count(*) >= $min_calls
-),
-
-single_calls as (
+with recursive single_calls as (
   select
     c.*,
     count(*) over (partition by c.trace_id, c.request_span_id) as calls
-  from crowded as r
+  from call_counts as r
   inner join calls as c on r.trace_id = c.trace_id and r.request_span_id = c.request_span_id
   left join call_groups as g
     on c.trace_id = g.trace_id and c.request_span_id = g.request_span_id and c.family = g.family and c.shape = g.shape
   left join round_trips as t
     on c.trace_id = t.trace_id and c.request_span_id = t.request_span_id and c.family = t.family and c.shape = t.shape
   -- Loops of cache writes have no pass of their own; sent together they are one.
-  where g.shape is null or (g.family = 'cache' and not g.is_read and t.pipelined_calls = 0 and t.round_trips >= g.calls)
+  where r.calls >= $min_calls
+    and (g.shape is null or (g.family = 'cache' and not g.is_read and t.pipelined_calls = 0 and t.round_trips >= g.calls))
 ),
 
 climb as (

@@ -6,7 +6,7 @@ with periods as (
     r.service_name,
     r.shape,
     r.identity,
-    r.start_ns - r.first_ns - (r.start_ns - r.first_ns) % greatest(1, cast($window_s as bigint) * 1000000000) as period_ns,
+    r.start_ns - f.first_ns - (r.start_ns - f.first_ns) % greatest(1, cast($window_s as bigint) * 1000000000) as period_ns,
     min(r.query_shape_id) as query_shape_id,
     count(*) as recorded_reads,
     greatest(count(distinct r.trace_id), count(distinct r.request_span_id)) as recorded_requests,
@@ -16,7 +16,8 @@ with periods as (
     weighted_sum(r.duration_ms * r.weight) as total_ms,
     max(r.duration_ms) as longest_ms,
     argmax(r.endpoint, (r.start_ns, r.endpoint)) as endpoint
-  from shared_reads as r
+  from repeated_reads as f
+  inner join shared_reads as r on f.service_name = r.service_name and f.shape = r.shape and f.identity = r.identity
   -- Without query text only a name recurs, and many queries go by it.
   where r.query_shape_id is not null
   group by r.service_name, r.shape, r.identity, period_ns

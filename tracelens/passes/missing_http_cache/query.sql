@@ -9,7 +9,7 @@ with asked as (
     count(*) over (partition by r.service_name, r.endpoint, r.url) as recorded_answers,
     round(sum(r.weight) over (partition by r.service_name, r.endpoint, r.url)) as answers,
     min(r.duration_ms) over (partition by r.service_name, r.endpoint, r.url) as shortest_ms
-  from responses as r
+  from described_responses as r
   where r.http_method in ('GET', 'HEAD')
     and cast(r.http_status_code as varchar) like '2__'
     and r.has_headers

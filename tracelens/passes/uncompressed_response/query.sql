@@ -6,7 +6,7 @@ with answers as (
     -- Headers are recorded by name: a service that shows one anywhere would show it here.
     max(r.content_encoding is not null) over (partition by r.service_name) as shows_content_encoding,
     max(r.accepts_encoding is not null) over (partition by r.service_name) as shows_accept_encoding
-  from responses as r
+  from described_responses as r
 ),
 
 bodies as (

@@ -26,11 +26,19 @@ scopes_of as (
       r.service_name,
       r.scope_name
     from requests as r
+    group by r.service_name, r.scope_name
     union all
     select
       k.service_name,
       unnest([k.scope_name, k.orm_scope_name]) as scope_name
-    from calls as k
+    from (
+      select
+        o.service_name,
+        o.scope_name,
+        o.orm_scope_name
+      from calls as o
+      group by o.service_name, o.scope_name, o.orm_scope_name
+    ) as k
   ) as c
   where c.scope_name is not null
   group by c.service_name
@@ -65,28 +73,45 @@ requests_of as (
   group by e.service_name
 ),
 
+-- Calls that are alike are counted before anything is asked of them.
+alike_calls as (
+  select
+    c.service_name,
+    c.family,
+    c.is_read,
+    c.has_text,
+    c.is_truncated,
+    c.query_shape_id,
+    count(*) as calls,
+    count(c.parameter_hash) as shown_parameters,
+    count(c.returned_rows) as counted_rows,
+    max(c.duration_ms) as slowest_ms
+  from calls as c
+  group by c.service_name, c.family, c.is_read, c.has_text, c.is_truncated, c.query_shape_id
+),
+
 calls_of as (
   select
     c.service_name,
-    sum(case when c.family = 'db' then 1 else 0 end) as db_calls,
-    sum(case when c.family = 'db' and c.has_text then 1 else 0 end) as query_text,
-    sum(case when c.family = 'db' and c.parameter_hash is not null then 1 else 0 end) as query_parameters,
-    sum(case when c.family = 'db' and c.has_text and not c.is_truncated and c.parameter_hash is null then 1 else 0 end)
+    sum(case when c.family = 'db' then c.calls else 0 end) as db_calls,
+    sum(case when c.family = 'db' and c.has_text then c.calls else 0 end) as query_text,
+    sum(case when c.family = 'db' then c.shown_parameters else 0 end) as query_parameters,
+    sum(case when c.family = 'db' and c.has_text and not c.is_truncated then c.calls - c.shown_parameters else 0 end)
       as hidden_parameters,
-    sum(case when c.family = 'db' and c.is_truncated then 1 else 0 end) as truncated_texts,
-    sum(case when c.family = 'db' and c.returned_rows is not null then 1 else 0 end) as returned_rows,
-    sum(case when c.family = 'db' and len(h.filter_columns) + len(h.sort_columns) > 0 then 1 else 0 end) as filtered_calls,
-    max(case when c.family = 'db' and len(h.filter_columns) + len(h.sort_columns) > 0 then c.duration_ms end)
+    sum(case when c.family = 'db' and c.is_truncated then c.calls else 0 end) as truncated_texts,
+    sum(case when c.family = 'db' then c.counted_rows else 0 end) as returned_rows,
+    sum(case when c.family = 'db' and len(h.filter_columns) + len(h.sort_columns) > 0 then c.calls else 0 end) as filtered_calls,
+    max(case when c.family = 'db' and len(h.filter_columns) + len(h.sort_columns) > 0 then c.slowest_ms end)
       as slowest_filter_ms,
-    sum(case when c.family = 'db' and p.query_shape_id is not null then 1 else 0 end) as keyset_calls,
-    sum(case when c.family = 'db' and not c.is_read then 1 else 0 end) as db_writes,
-    sum(case when c.family in ('http', 'rpc') then 1 else 0 end) as http_calls,
-    max(case when c.family in ('http', 'rpc') then c.duration_ms end) as slowest_http_ms,
-    sum(case when c.family = 'cache' then 1 else 0 end) as cache_calls,
-    sum(case when c.family = 'cache' and c.is_read then 1 else 0 end) as cache_reads,
-    sum(case when c.family = 'messaging' then 1 else 0 end) as published_messages,
-    sum(case when c.family in ('http', 'rpc', 'messaging') then 1 else 0 end) as outbound_calls
-  from calls as c
+    sum(case when c.family = 'db' and p.query_shape_id is not null then c.calls else 0 end) as keyset_calls,
+    sum(case when c.family = 'db' and not c.is_read then c.calls else 0 end) as db_writes,
+    sum(case when c.family in ('http', 'rpc') then c.calls else 0 end) as http_calls,
+    max(case when c.family in ('http', 'rpc') then c.slowest_ms end) as slowest_http_ms,
+    sum(case when c.family = 'cache' then c.calls else 0 end) as cache_calls,
+    sum(case when c.family = 'cache' and c.is_read then c.calls else 0 end) as cache_reads,
+    sum(case when c.family = 'messaging' then c.calls else 0 end) as published_messages,
+    sum(case when c.family in ('http', 'rpc', 'messaging') then c.calls else 0 end) as outbound_calls
+  from alike_calls as c
   left join query_shapes as h on c.query_shape_id = h.query_shape_id
   left join paging_shapes as p on c.query_shape_id = p.query_shape_id
   group by c.service_name

@@ -4,19 +4,24 @@
 -- won by removing the offenders, so at most the time in which only they ran counts: the union of all calls' intervals less
 -- the union of the others', both cut to the request's own interval. Where the offenders are no calls (the request itself
 -- is the subject), the avoidable time is taken as it is.
-create or replace temp table row_impact as
-with rows_numbered as (
-  select
-    r.*,
-    row_number() over (order by r.service_name, r.endpoint, r.subject, r.trace_id, r.request_span_id) as row_id
-  from pass_rows as r
-),
+create or replace temp table numbered_rows as
+select
+  r.service_name,
+  r.endpoint,
+  r.subject,
+  r.trace_id,
+  r.request_span_id,
+  r.offender_span_ids,
+  r.avoidable_ms,
+  row_number() over () as row_id
+from pass_rows as r;
 
-offenders as (
+create or replace temp table row_impact as
+with offenders as (
   select
     n.row_id,
     unnest(n.offender_span_ids) as span_id
-  from rows_numbered as n
+  from numbered_rows as n
 ),
 
 intervals as (
@@ -26,7 +31,7 @@ intervals as (
     o.span_id is not null as is_offender,
     greatest(c.start_ns, q.start_ns) as start_ns,
     least(c.end_ns, q.end_ns) as end_ns
-  from rows_numbered as n
+  from numbered_rows as n
   inner join requests as q on n.trace_id = q.trace_id and n.request_span_id = q.request_span_id
   inner join calls as c on n.trace_id = c.trace_id and n.request_span_id = c.request_span_id
   left join offenders as o on n.row_id = o.row_id and c.span_id = o.span_id
@@ -70,5 +75,5 @@ select
   n.trace_id,
   n.request_span_id,
   case when a.has_calls then least(n.avoidable_ms, a.alone_ms) else n.avoidable_ms end as gained_ms
-from rows_numbered as n
+from numbered_rows as n
 left join alone as a on n.row_id = a.row_id;

@@ -18,19 +18,13 @@ pages_of as (
 responses_of as (
   select
     r.service_name,
-    sum(case when r.has_headers then 1 else 0 end) as response_headers,
-    count(r.body_bytes) as response_sizes,
-    sum(case when r.is_read then 1 else 0 end) as answered_reads,
-    sum(case when r.is_read and r.has_cache_header then 1 else 0 end) as cache_headers,
-    sum(case when matches(r.content_encoding, '(gzip|br|zstd|deflate)') then 1 else 0 end) as compressed,
-    sum(case when r.body_bytes >= 1024 then 1 else 0 end) as large_bodies
-  from (
-    select
-      a.*,
-      coalesce(a.http_method in ('GET', 'HEAD') and a.http_status_code between 200 and 299 and not a.is_probe, false)
-        as is_read
-    from responses as a
-  ) as r
+    sum(r.response_headers) as response_headers,
+    sum(r.response_sizes) as response_sizes,
+    sum(r.answered_reads) as answered_reads,
+    sum(r.cache_headers) as cache_headers,
+    sum(r.compressed) as compressed,
+    sum(r.large_bodies) as large_bodies
+  from response_counts as r
   group by r.service_name
 ),
 

@@ -1,6 +1,8 @@
 -- What the store's catalogue tells once and for all: relations of scopes and query shapes, whatever the window.
 --
 -- shape_tables    which tables a query shape touches: a pass joins them, it never parses
+-- marked_shapes   spans of these shapes have HTTP headers, or a sampling rate, among their attributes; most have neither, and
+--                 their attributes need not be looked at
 -- paging_shapes   shapes that read the page after a key: they filter by a range of a column they sort by, and have a LIMIT
 
 create or replace temp table known_scopes as
@@ -12,6 +14,12 @@ select
     where matches(c.scope_name, o.pattern)
   ) as is_orm
 from scopes as c;
+
+create or replace temp table marked_shapes as
+select h.span_shape_id
+from span_shapes as h
+where has_name_like(attribute_names(h.attributes), '^http\.(request|response)\.header\.|ampl')
+  or has_name_like(h.attribute_keys, '^http\.(request|response)\.header\.|ampl');
 
 create or replace temp table shape_tables as
 select

@@ -18,6 +18,7 @@ select
 from nodes as n
 left join nodes as p on n.trace_id = p.trace_id and n.parent_span_id = p.span_id and n.span_id <> p.span_id;
 
+-- All requests at once, each down to where the next begins: the recursion is as deep as one request, not as a trace.
 create or replace temp table tree as
 with recursive walk as (
   select
@@ -28,19 +29,19 @@ with recursive walk as (
     r.is_call,
     0 as depth
   from linked_nodes as r
-  where r.is_root
+  where r.is_root or r.is_entry
   union all
   select
     c.trace_id,
     c.span_id,
-    case when c.is_entry then c.span_id else w.request_span_id end as request_span_id,
-    case when c.is_entry then null when w.is_call then w.span_id else w.enclosing_call_id end as enclosing_call_id,
+    w.request_span_id,
+    case when w.is_call then w.span_id else w.enclosing_call_id end as enclosing_call_id,
     c.is_call,
     w.depth + 1 as depth
   from walk as w
   inner join linked_nodes as c on w.trace_id = c.trace_id and w.span_id = c.parent_span_id
-  -- A hostile trace can be 200,000 deep; no real one is deeper than this.
-  where w.depth < 500 and not c.is_root
+  -- A hostile trace can be 200,000 deep; no real request is deeper than this.
+  where w.depth < 500 and not c.is_root and not c.is_entry
 )
 
 select

@@ -43,6 +43,25 @@ with nested as (
     on i.trace_id = o.trace_id and i.enclosing_call_id = o.span_id and i.request_span_id = o.request_span_id
 ),
 
+-- Few queries are seen by two instrumentations; the others have no twins.
+seen_twice as (
+  select c.query_shape_id
+  from call_candidates as c
+  group by c.query_shape_id
+  having min(c.scope_id) <> max(c.scope_id)
+),
+
+crowded as (
+  select
+    c.trace_id,
+    c.parent_span_id,
+    c.query_shape_id
+  from call_candidates as c
+  where c.query_shape_id in (select t.query_shape_id from seen_twice as t)
+  group by c.trace_id, c.parent_span_id, c.query_shape_id
+  having min(c.scope_id) <> max(c.scope_id)
+),
+
 -- The k-th span of one scope pairs with the k-th of another: twins overlap, two real calls in a row do not.
 numbered as (
   select
@@ -58,7 +77,8 @@ numbered as (
       order by c.start_ns, c.end_ns, c.span_id
     ) as ordinal
   from call_candidates as c
-  where c.query_shape_id is not null
+  inner join crowded as r
+    on c.trace_id = r.trace_id and c.parent_span_id = r.parent_span_id and c.query_shape_id = r.query_shape_id
 ),
 
 twins as (
@@ -86,6 +106,12 @@ twins as (
 select * from nested
 union all
 select * from twins;
+
+create or replace temp table doubled_spans as
+select
+  d.trace_id,
+  case d.folds when 'outer' then d.outer_id else d.inner_id end as span_id
+from folded as d;
 
 -- How many rows a query gave, where a span of its own says so: the last query that began before it under the same parent,
 -- else the parent itself.
@@ -162,6 +188,37 @@ from spans as s
 where s.kind = 2 and s.parent_span_id is not null and matches(s.http_route, ':\w|\{|<')
 group by s.trace_id, s.parent_span_id;
 
+-- What else is known of a call but what its own span says. Apart, since joins carry these few columns more cheaply than spans.
+create or replace temp table call_facts as
+select
+  c.trace_id,
+  c.span_id,
+  c.parent_span_id,
+  c.request_span_id,
+  c.family,
+  c.start_ns,
+  c.end_ns,
+  c.scope_id,
+  c.query_shape_id,
+  t.query_text_id is not null as has_text,
+  coalesce(t.truncated, false) as is_truncated,
+  t.parameter_hash as text_parameter_hash,
+  f.parameter_hash as outer_parameter_hash,
+  t.value_rows,
+  coalesce(w.returned_rows, f.returned_rows) as returned_rows,
+  f.scope_id as outer_scope_id,
+  u.route
+from call_candidates as c
+left join query_texts as t on c.query_text_id = t.query_text_id
+left join outer_facts as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
+left join counted_rows as w on c.trace_id = w.trace_id and c.span_id = w.span_id
+left join answering_routes as u on c.family = 'http' and c.trace_id = u.trace_id and c.span_id = u.parent_span_id
+where not exists (
+    select 1
+    from doubled_spans as d
+    where d.trace_id = c.trace_id and d.span_id = c.span_id
+  );
+
 create or replace temp table calls as
 select
   c.trace_id,
@@ -186,7 +243,7 @@ select
         s.url_template,
         coalesce(s.server_address, nullif(regexp_extract(s.url_full, '^[a-z]+://([^/:?#]+)', 1), ''), '')
         || case
-          when u.route is not null and position('{id}' in url_path_template(url_path_of(s.url_full, s.url_path))) = 0 then u.route
+          when c.route is not null and position('{id}' in url_path_template(url_path_of(s.url_full, s.url_path))) = 0 then c.route
           else url_path_template(url_path_of(s.url_full, s.url_path))
         end
       )
@@ -202,13 +259,13 @@ select
     else coalesce(h.is_read, is_reading(coalesce(s.db_operation, s.name)))
   end as is_read,
   h.single_row_lookup,
-  t.query_text_id is not null as has_text,
-  coalesce(t.truncated, false) as is_truncated,
+  c.has_text,
+  c.is_truncated,
   case
     -- A URL is an HTTP call's parameters.
     when s.folded_spans > 1 and not coalesce(position('?' in h.query_shape) = 0, false) then null
     when c.family = 'http' then text_hash(visible_url(s.url_full, s.url_path, s.url_query))
-    when not coalesce(t.truncated, false) then coalesce(s.parameter_hash, t.parameter_hash, f.parameter_hash)
+    when not c.is_truncated then coalesce(s.parameter_hash, c.text_parameter_hash, c.outer_parameter_hash)
   end as parameter_hash,
   c.start_ns,
   case
@@ -226,27 +283,17 @@ select
   end as longest_ms,
   greatest(1, cast(round(stands_for(s.folded_spans) / q.folded) as bigint)) as times,
   s.status_code = 2 as is_error,
-  coalesce(s.batch_size, s.message_count, t.value_rows, 1) as batch_size,
-  coalesce(s.returned_rows, w.returned_rows, f.returned_rows) as returned_rows,
+  coalesce(s.batch_size, s.message_count, c.value_rows, 1) as batch_size,
+  coalesce(s.returned_rows, c.returned_rows) as returned_rows,
   n.scope_name,
   o.scope_name as orm_scope_name,
   coalesce(n.is_orm, false) or coalesce(o.is_orm, false) or q.is_orm as is_orm,
   cast(s.weight as double) * q.folded as weight,
   s.server_address,
   s.resource_id
-from call_candidates as c
+from call_facts as c
 inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
 inner join requests as q on c.trace_id = q.trace_id and c.request_span_id = q.request_span_id
-left join query_texts as t on c.query_text_id = t.query_text_id
 left join query_shapes as h on c.query_shape_id = h.query_shape_id
 left join known_scopes as n on c.scope_id = n.scope_id
-left join outer_facts as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
-left join known_scopes as o on f.scope_id = o.scope_id
-left join counted_rows as w on c.trace_id = w.trace_id and c.span_id = w.span_id
-left join answering_routes as u on c.family = 'http' and c.trace_id = u.trace_id and c.span_id = u.parent_span_id
-where not exists (
-    select 1
-    from folded as d
-    where d.trace_id = c.trace_id
-      and case d.folds when 'outer' then d.outer_id else d.inner_id end = c.span_id
-  );
+left join known_scopes as o on c.outer_scope_id = o.scope_id;

@@ -1,3 +1,12 @@
+-- How many calls a request makes.
+create or replace temp table call_counts as
+select
+  c.trace_id,
+  c.request_span_id,
+  count(*) as calls
+from calls as c
+group by c.trace_id, c.request_span_id;
+
 -- Calls of one shape that repeat within one request, three times or more.
 --
 -- variation     different   the parameters are visible and mostly differ
@@ -12,6 +21,19 @@
 --               does is: what a loop would iterate over
 
 create or replace temp table repeating as
+with
+-- Most requests make few calls, and most calls come once: what follows is for the rest alone.
+repeated as (
+  select
+    c.trace_id,
+    c.request_span_id,
+    c.family,
+    c.shape
+  from calls as c
+  group by c.trace_id, c.request_span_id, c.family, c.shape
+  having sum(c.times) >= 3
+)
+
 select
   c.trace_id,
   c.request_span_id,
@@ -26,8 +48,9 @@ select
   cast(sum(case when c.parameter_hash is not null then c.times else 0 end) as bigint) as visible_calls,
   count(distinct c.parameter_hash) as distinct_parameters
 from calls as c
-group by c.trace_id, c.request_span_id, c.family, c.shape
-having sum(c.times) >= 3;
+inner join repeated as r
+  on c.trace_id = r.trace_id and c.request_span_id = r.request_span_id and c.family = r.family and c.shape = r.shape
+group by c.trace_id, c.request_span_id, c.family, c.shape;
 
 create or replace temp table repeat_facts as
 with single_rows as (

@@ -10,15 +10,23 @@
 -- answer. Start times may be cut to whole milliseconds, so an overlap of one is none.
 
 create or replace temp table slow_requests as
+with slow as (
+  select
+    c.trace_id,
+    c.request_span_id
+  from calls as c
+  where c.is_read and c.duration_ms >= 10 and c.entry_kind = 'server' and c.family in ('db', 'http', 'rpc')
+  group by c.trace_id, c.request_span_id
+  having count(*) >= 3 and min(c.shape) <> max(c.shape) and sum(c.duration_ms) - max(c.duration_ms) >= 50
+)
+
 select
-  c.trace_id,
-  c.request_span_id,
+  r.trace_id,
+  r.request_span_id,
   max(full_url(s.url_full, s.url_path, s.url_query)) as url
-from calls as c
-left join spans as s on c.trace_id = s.trace_id and c.request_span_id = s.span_id
-where c.is_read and c.duration_ms >= 10 and c.entry_kind = 'server' and c.family in ('db', 'http', 'rpc')
-group by c.trace_id, c.request_span_id
-having count(*) >= 3 and min(c.shape) <> max(c.shape) and sum(c.duration_ms) - max(c.duration_ms) >= 50;
+from slow as r
+left join spans as s on r.trace_id = s.trace_id and r.request_span_id = s.span_id
+group by r.trace_id, r.request_span_id;
 
 create or replace temp table slow_request_nodes as
 select

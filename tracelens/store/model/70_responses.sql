@@ -33,23 +33,47 @@ select
   is_probe_path(coalesce(a.url, regexp_replace(a.endpoint, '^\S+\s+', ''))) as is_probe
 from (
   select
-    r.service_name,
-    r.endpoint,
-    r.trace_id,
-    r.request_span_id,
-    r.start_ns,
-    r.duration_ms,
-    r.weight,
-    s.http_method,
-    s.http_status_code,
-    s.response_body_size,
+    e.service_name,
+    e.endpoint,
+    e.trace_id,
+    e.request_span_id,
+    e.start_ns,
+    e.duration_ms,
+    cast(e.span_weight as double) * e.folded as weight,
+    e.http_method,
+    e.http_status_code,
+    e.response_body_size,
     coalesce(
-      s.url_path || coalesce('?' || s.url_query, ''),
-      replace_all(s.url_full, '^[a-z]+://[^/]*', ''),
-      case when not matches(s.http_route, '[{<:*(\[]') then s.http_route end
+      e.url_path || coalesce('?' || e.url_query, ''),
+      replace_all(e.url_full, '^[a-z]+://[^/]*', ''),
+      case when not matches(e.http_route, '[{<:*(\[]') then e.http_route end
     ) as url,
-    header_attributes(s.attributes) as headers
-  from requests as r
-  inner join spans as s on r.trace_id = s.trace_id and r.request_span_id = s.span_id and r.start_ns = s.start_ns
-  where r.entry_kind = 'server' and s.http_method is not null
+    e.headers
+  from entry_spans as e
+  where e.entry_kind = 'server' and e.http_method is not null
 ) as a;
+
+-- Those whose headers were captured: only they tell what the answers lack. Few services capture any.
+create or replace temp table described_responses as
+select r.*
+from responses as r
+where r.has_headers;
+
+-- What is captured of them, as numbers that add up.
+create or replace temp table response_counts as
+select
+  r.trace_id,
+  r.service_name,
+  cast(coalesce(r.has_headers, false) as integer) as response_headers,
+  cast(r.body_bytes is not null as integer) as response_sizes,
+  cast(r.is_answered_read as integer) as answered_reads,
+  cast(r.is_answered_read and coalesce(r.has_cache_header, false) as integer) as cache_headers,
+  cast(coalesce(matches(r.content_encoding, '(gzip|br|zstd|deflate)'), false) as integer) as compressed,
+  cast(coalesce(r.body_bytes >= 1024, false) as integer) as large_bodies
+from (
+  select
+    a.*,
+    coalesce(a.http_method in ('GET', 'HEAD') and a.http_status_code between 200 and 299 and not a.is_probe, false)
+      as is_answered_read
+  from responses as a
+) as r;

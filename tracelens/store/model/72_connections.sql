@@ -43,9 +43,13 @@ left join known_scopes as k on s.scope_id = k.scope_id;
 create or replace temp table connection_spans as
 select p.*
 from pool_spans as p
--- A socket counts where it leads to a database that the service queries.
 where p.role <> 'socket'
-  or exists (
+union all
+-- A socket counts where it leads to a database that the service queries.
+select p.*
+from pool_spans as p
+where p.role = 'socket'
+  and exists (
     select 1
     from database_addresses as d
     where d.resource_id = p.resource_id and d.server_address = p.server_address and d.server_port = p.server_port

@@ -1,5 +1,5 @@
 -- What the spans of each service in a trace say of the data itself, counted: where it is thin or wrong, and what of the
--- checklist it shows. One row per trace and service, so that windows add up.
+-- checklist it shows. One row per request, and one per trace and service for their calls, so that windows add up.
 --
 -- sampled            requests that stand for others, by their trace state; sampled_weight is how many they stand for
 -- sampling_hints     requests that were sampled, by an attribute of another vendor, at a rate that nothing counts with
@@ -17,81 +17,40 @@
 create or replace temp table trace_evidence as
 with entries as (
   select
-    r.trace_id,
-    r.service_name,
-    r.entry_kind,
-    r.http_status_code,
-    s.weight,
-    s.http_method,
-    s.http_route,
-    s.attributes,
-    coalesce(s.url_query, s.url_path, s.url_full) as asked_for,
-    s.parent_span_id is not null and p.span_id is null as is_orphan,
-    p.kind = 3 and c.service_name <> r.service_name as is_called,
+    e.trace_id,
+    e.service_name,
+    e.entry_kind,
+    e.http_status_code,
+    e.span_weight,
+    e.http_method,
+    e.http_route,
+    e.has_sampling_hint,
+    e.http_status_code = 429 or has_attribute(e.headers, '(?i)^http\.response\.header\.(x[-_])?rate[-_]?limit') as is_rate_limit,
+    matches(
+      coalesce(e.url_query, e.url_path, e.url_full),
+      '(?i)(^|[?&])(_?fields|select|\$select|%24select|only|include_fields)(\[\w+\]|%5B\w+%5D)?='
+    ) or matches(e.http_route, '(?i)\bgraphql\b') as is_field_choice,
+    e.parent_span_id is not null and p.span_id is null as is_orphan,
+    p.kind = 3 and c.service_name <> e.service_name as is_called,
     -- A server that ends after its caller may just have worked on when that had given up: only one that was not busy for
     -- longer than its caller waited shows another clock by it.
     as_ms(greatest(
-      p.start_ns - r.start_ns,
-      case when r.end_ns - r.start_ns <= p.duration_ns then r.end_ns - p.start_ns - p.duration_ns else 0 end
+      p.start_ns - e.start_ns,
+      case when e.end_ns - e.start_ns <= p.duration_ns then e.end_ns - p.start_ns - p.duration_ns else 0 end
     )) as skew_ms
-  from requests as r
-  inner join spans as s on r.trace_id = s.trace_id and r.request_span_id = s.span_id and r.start_ns = s.start_ns
+  from entry_spans as e
   -- The parent may have started before the window did, but not by more than an hour.
   left join spans as p
-    on s.trace_id = p.trace_id
-      and s.parent_span_id = p.span_id
+    on e.trace_id = p.trace_id
+      and e.parent_span_id = p.span_id
       and p.start_ns >= greatest($start_ns, -9000000000000000000) - 3600000000000
   left join resources as c on p.resource_id = c.resource_id
 ),
 
-evidence as (
-  select
-    e.trace_id,
-    e.service_name,
-    e.weight > 1 as is_sampled,
-    case when e.weight > 1 then e.weight end as sampled_weight,
-    e.weight = 1 and has_attribute(
-      e.attributes, '^(sampler\.(type|param)|SampleRate|sampling\.(rate|probability|priority)|(microsoft|_MS)\.sample_?[Rr]ate)$'
-    ) as has_sampling_hint,
-    e.is_orphan and e.entry_kind in ('job', 'call') as is_lost,
-    e.is_orphan and e.entry_kind in ('server', 'consumer') as is_unseen,
-    e.is_called and e.entry_kind = 'server' as is_called,
-    -- JavaScript's clocks drift by some milliseconds within one machine.
-    case when e.is_called and e.entry_kind = 'server' and e.skew_ms > 10 then e.skew_ms end as skew_ms,
-    e.entry_kind = 'server' and e.http_route is not null as is_routed,
-    e.entry_kind = 'server'
-    and e.http_method is not null
-    and e.http_method <> 'OPTIONS'
-    and e.http_route is null
-    and coalesce(e.http_status_code not in (301, 302, 308, 404, 405), true) as is_routeless,
-    e.entry_kind = 'server' and (
-      e.http_status_code = 429
-      or has_attribute(e.attributes, '(?i)^http\.response\.header\.(x[-_])?rate[-_]?limit')
-    ) as is_rate_limit,
-    e.entry_kind = 'server' and (
-      matches(e.asked_for, '(?i)(^|[?&])(_?fields|select|\$select|%24select|only|include_fields)(\[\w+\]|%5B\w+%5D)?=')
-      or matches(e.http_route, '(?i)\bgraphql\b')
-    ) as is_field_choice,
-    false as is_timed_out,
-    false as has_lifetime,
-    false as is_endless,
-    false as is_deletion
-  from entries as e
-  union all
+call_flags as (
   select
     c.trace_id,
     c.service_name,
-    false as is_sampled,
-    null as sampled_weight,
-    false as has_sampling_hint,
-    false as is_lost,
-    false as is_unseen,
-    false as is_called,
-    null as skew_ms,
-    false as is_routed,
-    false as is_routeless,
-    false as is_rate_limit,
-    false as is_field_choice,
     c.is_error and c.duration_ms <= 60000 and (
       matches(s.error_type, '(?i)time[-_ ]?d?[-_ ]?out|deadline')
       or matches(s.status_message, '(?i)time[-_ ]?d?[-_ ]?out|deadline exceeded')
@@ -116,21 +75,49 @@ evidence as (
 select
   e.trace_id,
   e.service_name,
-  sum(case when e.is_sampled then 1 else 0 end) as sampled,
-  sum(cast(e.sampled_weight as decimal(18, 3))) as sampled_weight,
-  sum(case when e.has_sampling_hint then 1 else 0 end) as sampling_hints,
-  sum(case when e.is_lost then 1 else 0 end) as lost_parents,
-  sum(case when e.is_unseen then 1 else 0 end) as unseen_callers,
-  sum(case when e.is_called then 1 else 0 end) as called,
-  count(e.skew_ms) as skewed,
-  max(e.skew_ms) as skew_ms,
-  sum(case when e.is_routed then 1 else 0 end) as routed,
-  sum(case when e.is_routeless then 1 else 0 end) as routeless,
-  sum(case when e.is_rate_limit then 1 else 0 end) as rate_limits,
-  sum(case when e.is_field_choice then 1 else 0 end) as field_choices,
-  sum(case when e.is_timed_out then 1 else 0 end) as timed_out,
-  sum(case when e.has_lifetime then 1 else 0 end) as lifetimes,
-  sum(case when e.is_endless then 1 else 0 end) as endless,
-  sum(case when e.is_deletion then 1 else 0 end) as cache_deletions
-from evidence as e
-group by e.trace_id, e.service_name;
+  cast(e.span_weight > 1 as integer) as sampled,
+  cast(case when e.span_weight > 1 then e.span_weight end as decimal(18, 3)) as sampled_weight,
+  cast(e.has_sampling_hint as integer) as sampling_hints,
+  cast(e.is_orphan and e.entry_kind in ('job', 'call') as integer) as lost_parents,
+  cast(e.is_orphan and e.entry_kind in ('server', 'consumer') as integer) as unseen_callers,
+  cast(coalesce(e.is_called, false) and e.entry_kind = 'server' as integer) as called,
+  -- JavaScript's clocks drift by some milliseconds within one machine.
+  cast(coalesce(e.is_called and e.skew_ms > 10, false) and e.entry_kind = 'server' as integer) as skewed,
+  case when e.is_called and e.entry_kind = 'server' and e.skew_ms > 10 then e.skew_ms end as skew_ms,
+  cast(e.entry_kind = 'server' and e.http_route is not null as integer) as routed,
+  cast(
+    e.entry_kind = 'server'
+    and e.http_method is not null
+    and e.http_method <> 'OPTIONS'
+    and e.http_route is null
+    and coalesce(e.http_status_code not in (301, 302, 308, 404, 405), true) as integer
+  ) as routeless,
+  cast(e.entry_kind = 'server' and coalesce(e.is_rate_limit, false) as integer) as rate_limits,
+  cast(e.entry_kind = 'server' and coalesce(e.is_field_choice, false) as integer) as field_choices,
+  0 as timed_out,
+  0 as lifetimes,
+  0 as endless,
+  0 as cache_deletions
+from entries as e
+union all
+select
+  c.trace_id,
+  c.service_name,
+  0 as sampled,
+  null as sampled_weight,
+  0 as sampling_hints,
+  0 as lost_parents,
+  0 as unseen_callers,
+  0 as called,
+  0 as skewed,
+  null as skew_ms,
+  0 as routed,
+  0 as routeless,
+  0 as rate_limits,
+  0 as field_choices,
+  cast(sum(case when c.is_timed_out then 1 else 0 end) as integer) as timed_out,
+  cast(sum(case when c.has_lifetime then 1 else 0 end) as integer) as lifetimes,
+  cast(sum(case when c.is_endless then 1 else 0 end) as integer) as endless,
+  cast(sum(case when c.is_deletion then 1 else 0 end) as integer) as cache_deletions
+from call_flags as c
+group by c.trace_id, c.service_name;

@@ -69,6 +69,31 @@ create or replace temp table outer_facts (
   returned_rows bigint
 );
 
+create or replace temp table doubled_spans (
+  trace_id uuid,
+  span_id ubigint
+);
+
+create or replace temp table call_facts (
+  trace_id uuid,
+  span_id ubigint,
+  parent_span_id ubigint,
+  request_span_id ubigint,
+  family varchar,
+  start_ns bigint,
+  end_ns bigint,
+  scope_id integer,
+  query_shape_id integer,
+  has_text boolean,
+  is_truncated boolean,
+  text_parameter_hash bigint,
+  outer_parameter_hash bigint,
+  value_rows integer,
+  returned_rows bigint,
+  outer_scope_id integer,
+  route varchar
+);
+
 create or replace temp table calls (
   trace_id uuid,
   span_id ubigint,
@@ -103,6 +128,12 @@ create or replace temp table calls (
   weight double,
   server_address varchar,
   resource_id integer
+);
+
+create or replace temp table call_counts (
+  trace_id uuid,
+  request_span_id ubigint,
+  calls bigint
 );
 
 create or replace temp table table_writes (
@@ -443,43 +474,72 @@ create or replace temp table openings (
   is_certain boolean
 );
 
-create or replace temp table shared_reads (
+create or replace temp table marked_entries (
   trace_id uuid,
   span_id ubigint,
-  request_span_id ubigint,
-  parent_span_id ubigint,
-  service_name varchar,
-  sdk_language varchar,
-  endpoint varchar,
-  entry_kind varchar,
-  family varchar,
-  db_system varchar,
-  query_shape_id integer,
-  shape varchar,
-  statement varchar,
-  is_read boolean,
-  single_row_lookup boolean,
-  has_text boolean,
-  is_truncated boolean,
-  parameter_hash bigint,
+  start_ns bigint
+);
+
+create or replace temp table entry_attributes (
+  trace_id uuid,
+  span_id ubigint,
   start_ns bigint,
-  end_ns bigint,
-  idle_ns bigint,
+  headers struct("key" varchar,  "value" varchar)[],
+  has_sampling_hint boolean
+);
+
+create or replace temp table described_responses (
+  service_name varchar,
+  endpoint varchar,
+  trace_id uuid,
+  request_span_id ubigint,
+  start_ns bigint,
   duration_ms double,
-  longest_ms double,
-  times bigint,
-  is_error boolean,
-  batch_size integer,
-  returned_rows bigint,
-  scope_name varchar,
-  orm_scope_name varchar,
-  is_orm boolean,
   weight double,
-  server_address varchar,
-  resource_id integer,
-  is_hidden boolean,
+  http_method varchar,
+  http_status_code smallint,
+  url varchar,
+  has_headers boolean,
+  has_cache_header boolean,
+  is_personal boolean,
+  accepts_encoding varchar,
+  content_encoding varchar,
+  content_type varchar,
+  body_bytes bigint,
+  is_probe boolean
+);
+
+create or replace temp table response_counts (
+  trace_id uuid,
+  service_name varchar,
+  response_headers integer,
+  response_sizes integer,
+  answered_reads integer,
+  cache_headers integer,
+  compressed integer,
+  large_bodies integer
+);
+
+create or replace temp table repeated_reads (
+  service_name varchar,
+  shape varchar,
   identity bigint,
   first_ns bigint
+);
+
+create or replace temp table shared_reads (
+  service_name varchar,
+  endpoint varchar,
+  shape varchar,
+  query_shape_id integer,
+  trace_id uuid,
+  request_span_id ubigint,
+  span_id ubigint,
+  start_ns bigint,
+  duration_ms double,
+  weight double,
+  is_hidden boolean,
+  identity bigint
 );
 
 create or replace temp table written_seconds (
