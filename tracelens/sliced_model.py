@@ -149,8 +149,13 @@ class SlicedModel:
     def _make_slice(self, reader: Reader, taken: Slice, parameters: Mapping[str, object]) -> None:
         bounds = {name: getattr(taken, name) for name in taken.__slots__}
         reader.run_file("slices/slice.sql", bounds)
-        reader.run_file("slices/range_spans.sql" if taken.part is None else "slices/part_spans.sql")
-        has_rows = make_relations(reader, TRACE_MODEL, parameters)
+        own_spans = "slices/range_spans.sql" if taken.part is None else "slices/part_spans.sql"
+        reader.run_file(own_spans)
+        nodes, *others = TRACE_MODEL
+        has_rows = make_relations(reader, (nodes,), parameters)
+        reader.run_file("slices/near_spans.sql")
+        has_rows |= make_relations(reader, others, parameters)
+        reader.run_file(own_spans)
         for entry, thresholds in self._passes:
             if entry.name in self._failed:
                 continue
