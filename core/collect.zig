@@ -62,6 +62,7 @@ pub const Text = union(enum) {
     none,
     text: []const u8,
     integer: i64,
+    double: f64,
     boolean: bool,
     base64: []const u8,
     /// The position of an AnyValue that Python renders.
@@ -346,7 +347,8 @@ pub const Batch = struct {
             .integer => .{ .integer = @bitCast(value.number) },
             .boolean => .{ .boolean = value.number != 0 },
             .bytes => .{ .base64 = value.bytes },
-            .double, .array, .map => .{ .rendered = try batch.rendered.number(batch.arena.allocator(), value.whole) },
+            .double => .{ .double = @bitCast(value.number) },
+            .array, .map => .{ .rendered = try batch.rendered.number(batch.arena.allocator(), value.whole) },
         };
     }
 

@@ -4,6 +4,7 @@
 const std = @import("std");
 const collect = @import("collect.zig");
 const columns = @import("columns.zig");
+const numbers = @import("numbers.zig");
 const tables = @import("tables.zig");
 
 const Allocator = std.mem.Allocator;
@@ -203,7 +204,7 @@ const Emitter = struct {
     /// A text such that no two sequences of texts read the same when joined.
     fn frame(emitter: *Emitter, text: []const u8) Error!void {
         const allocator = emitter.batch.arena.allocator();
-        try appendInteger(&emitter.framed, allocator, @intCast(text.len));
+        try numbers.appendInteger(&emitter.framed, allocator, @intCast(text.len));
         try emitter.framed.append(allocator, ':');
         try emitter.framed.appendSlice(allocator, text);
     }
@@ -214,7 +215,11 @@ const Emitter = struct {
             .text => |text| try texts.add(text),
             .boolean => |is_true| try texts.add(if (is_true) "true" else "false"),
             .integer => |number| {
-                try appendInteger(&texts.data, texts.allocator, number);
+                try numbers.appendInteger(&texts.data, texts.allocator, number);
+                try texts.end();
+            },
+            .double => |number| {
+                try numbers.appendDouble(&texts.data, texts.allocator, number);
                 try texts.end();
             },
             .base64 => |bytes| {
@@ -267,21 +272,4 @@ const Emitter = struct {
 
 fn isBefore(_: void, one: collect.Pair, other: collect.Pair) bool {
     return std.mem.order(u8, one.key, other.key) == .lt;
-}
-
-fn appendInteger(data: *std.ArrayList(u8), allocator: Allocator, number: i64) Error!void {
-    var digits: [20]u8 = undefined;
-    var first: usize = digits.len;
-    var rest = @abs(number);
-    while (true) {
-        first -= 1;
-        digits[first] = '0' + @as(u8, @intCast(rest % 10));
-        rest /= 10;
-        if (rest == 0) break;
-    }
-    if (number < 0) {
-        first -= 1;
-        digits[first] = '-';
-    }
-    try data.appendSlice(allocator, digits[first..]);
 }

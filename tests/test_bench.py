@@ -148,7 +148,7 @@ def test_steps_account_for_all_the_time() -> None:
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
     steps = {cells[0]: float(cells[1]) for cells in rows if cells[1:] and re.match(r"[a-z]+: |other", cells[0])}
     (total,) = (float(cells[1]) for cells in rows if cells[0] == "all" and cells[1].strip())
-    assert {"transport: gRPC", "decode: ptars, bytes to Arrow", "store: insert into spans"} <= steps.keys()
+    assert {"transport: gRPC", "core: read spans", "store: insert into span_rows"} <= steps.keys()
     assert 0.7 * total < sum(steps.values()) < 1.1 * total
 
 
