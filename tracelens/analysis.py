@@ -29,7 +29,7 @@ from tracelens.pass_rows import thresholds_of
 from tracelens.passes.registry import load_passes, message_names
 from tracelens.report.quantities import listed
 from tracelens.severities import SEVERITIES
-from tracelens.sliced_model import SPANS_AT_ONCE, WholeModel, sliced_model
+from tracelens.sliced_model import SPANS_AT_ONCE, WHOLE_SPANS, WholeModel, sliced_model
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def analyse(
     settings: Settings,
     scope: Scope,
     on_pass: Callable[[str], None] | None = None,
-    spans_at_once: int = SPANS_AT_ONCE,
+    spans_at_once: int | None = None,
 ) -> Report:
     """Return everything there is to say about the scope.
 
@@ -82,7 +82,8 @@ def analyse(
         settings: thresholds and objectives.
         scope: what to analyse and show.
         on_pass: called with each pass's name before it runs, for progress.
-        spans_at_once: a store with more spans is worked through in slices of about so many. The report is the same.
+        spans_at_once: a store with more spans is worked through in slices of about so many, None for what is
+            quickest. The report is the same.
 
     Raises:
         UsageError: the scope or the settings name a pass, threshold or service that does not exist.
@@ -114,15 +115,15 @@ def _model(
     settings: Settings,
     scope: Scope,
     passes: Sequence[tuple[Pass, dict[str, float]]],
-    spans_at_once: int,
+    spans_at_once: int | None,
 ) -> Iterator[Model]:
     """Make the model of the scope's window: at once where the store is small, else slice by slice."""
     parameters = model_parameters(settings, scope)
     (stored,) = reader.rows("select count(*) as spans from span_rows")
-    if stored["spans"] <= spans_at_once:
+    if stored["spans"] <= (WHOLE_SPANS if spans_at_once is None else spans_at_once):
         yield WholeModel(reader, make_relations(reader, MODEL, parameters))
     else:
-        with sliced_model(reader, parameters, passes, spans_at_once) as model:
+        with sliced_model(reader, parameters, passes, spans_at_once or SPANS_AT_ONCE) as model:
             yield model
 
 

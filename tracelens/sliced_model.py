@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 SPANS_AT_ONCE: Final = 500_000
 """A slice takes about a kilobyte a span while it is worked on, and a tenth of a second however small it is."""
 
+WHOLE_SPANS: Final = 1_250_000
+"""Up to so many spans fit into the default memory, and the model is made faster at once than in slices."""
+
 _MOST_WORKERS: Final = 4
 
 _KINDS: Final = ("pass_rows", "row_impact")

@@ -15,6 +15,13 @@ with recursive single_calls as (
     and (g.shape is null or (g.family = 'cache' and not g.is_read and t.pipelined_calls = 0 and t.round_trips >= g.calls))
 ),
 
+-- The climb looks at them again and again, and most requests make few calls.
+spans_above as (
+  select distinct n.*
+  from nodes as n
+  inner join call_counts as r on n.trace_id = r.trace_id and r.calls >= $min_calls
+),
+
 climb as (
   select
     c.trace_id,
@@ -32,7 +39,7 @@ climb as (
     n.parent_span_id as ancestor_span_id,
     b.distance + 1 as distance
   from climb as b
-  inner join nodes as n on b.trace_id = n.trace_id and b.ancestor_span_id = n.span_id
+  inner join spans_above as n on b.trace_id = n.trace_id and b.ancestor_span_id = n.span_id
   where b.ancestor_span_id <> b.request_span_id and b.distance < $max_distance
 ),
 

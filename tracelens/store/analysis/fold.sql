@@ -1,15 +1,5 @@
 -- The rows of one pass, folded: one row per service, endpoint and subject. The request that would gain most is the exemplar.
-with ranked as (
-  select
-    r.*,
-    row_number() over (
-      partition by r.service_name, r.endpoint, r.subject
-      order by r.avoidable_ms desc, r.exemplar_order desc, r.trace_id asc, r.request_span_id asc
-    ) as exemplar_rank
-  from pass_rows as r
-),
-
-totals as (
+with totals as (
   select
     r.service_name,
     r.endpoint,
@@ -21,10 +11,27 @@ totals as (
     min(r.confidence) as confidence,
     max(case r.severity when 'critical' then 2 when 'warning' then 1 else 0 end) as severity_rank,
     min(coalesce(r.first_seen_ns, q.start_ns)) as first_seen_ns,
-    max(coalesce(r.last_seen_ns, q.end_ns)) as last_seen_ns
+    max(coalesce(r.last_seen_ns, q.end_ns)) as last_seen_ns,
+    max(r.avoidable_ms) as most_ms
   from pass_rows as r
   left join requests as q on r.trace_id = q.trace_id and r.request_span_id = q.request_span_id
   group by r.service_name, r.endpoint, r.subject
+),
+
+-- Few are in the running: to rank all of them would sort as many rows, with everything they tell.
+ranked as (
+  select
+    r.*,
+    row_number() over (
+      partition by r.service_name, r.endpoint, r.subject
+      order by r.avoidable_ms desc, r.exemplar_order desc, r.trace_id asc, r.request_span_id asc
+    ) as exemplar_rank
+  from totals as t
+  inner join pass_rows as r
+    on t.service_name = r.service_name
+      and t.endpoint = r.endpoint
+      and t.subject = r.subject
+      and t.most_ms is not distinct from r.avoidable_ms
 ),
 
 -- The endpoint's percentile now, and with each request as much shorter as the fix makes it: see impact.sql.

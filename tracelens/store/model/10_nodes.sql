@@ -46,14 +46,7 @@ select
   s.kind,
   s.scope_id,
   r.service_name,
-  case
-    when s.kind in (2, 5) then null
-    when s.db_system in ('redis', 'valkey', 'memcached', 'dragonfly', 'keydb') then 'cache'
-    when s.db_system is not null or s.query_text_id is not null then 'db'
-    when s.kind = 4 or (s.messaging_system is not null and s.messaging_operation in ('send', 'create')) then 'messaging'
-    when s.rpc_system is not null and s.kind = 3 then 'rpc'
-    when s.http_method is not null and s.kind = 3 then 'http'
-  end as family,
+  case when s.query_text_id is null then f.family else f.family_of_query end as family,
   case
     when h.statement in ('transaction', 'session', 'ping') then h.statement
     when h.command_class in ('connection', 'transaction', 'blocking') then h.command_class
@@ -65,8 +58,12 @@ select
   end as role,
   coalesce(s.query_text_id, l.query_text_id) as query_text_id,
   coalesce(t.query_shape_id, l.query_shape_id) as query_shape_id,
-  s.received_ns
+  s.received_ns,
+  s.span_shape_id,
+  s.parameter_hash,
+  s.weight
 from spans as s
+inner join shape_families as f on s.span_shape_id = f.span_shape_id
 left join resources as r on s.resource_id = r.resource_id
 -- A name means this only on a span that has to do with a database.
 left join name_roles as n

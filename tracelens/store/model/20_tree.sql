@@ -14,7 +14,8 @@ select
   p.span_id is null as is_parentless,
   n.received_ns,
   n.kind in (2, 5) and (p.service_name <> n.service_name or p.kind in (3, 4)) as is_entry,
-  n.family is not null and n.role = 'query' as is_call
+  n.family is not null and n.role = 'query' as is_call,
+  n.span_shape_id
 from nodes as n
 left join nodes as p on n.trace_id = p.trace_id and n.parent_span_id = p.span_id and n.span_id <> p.span_id;
 
@@ -48,5 +49,6 @@ select
   trace_id,
   span_id,
   request_span_id,
-  enclosing_call_id
+  enclosing_call_id,
+  is_call
 from walk;

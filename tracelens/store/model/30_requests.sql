@@ -7,9 +7,9 @@ select
 from (
   select distinct
     e.trace_id,
-    e.request_span_id
-  from tree as e
-  where e.span_id = e.request_span_id
+    e.span_id as request_span_id
+  from linked_nodes as e
+  where e.is_root or e.is_entry
 ) as t
 left join (
   select distinct
@@ -43,6 +43,12 @@ select
   ) as has_sampling_hint
 from marked_entries as m
 inner join spans as s on m.trace_id = s.trace_id and m.span_id = s.span_id and m.start_ns = s.start_ns;
+
+-- What other spans have need not be read.
+create or replace temp table entry_shapes as
+select distinct n.span_shape_id
+from linked_nodes as n
+where n.is_root or n.is_entry;
 
 -- Entry spans, with what requests, their answers, and the evidence on the data need of them: read once for all three.
 --
@@ -87,10 +93,12 @@ select
   s.weight = 1 and coalesce(h.has_sampling_hint, false) as has_sampling_hint
 from entry_ids as t
 inner join spans as s on t.trace_id = s.trace_id and t.request_span_id = s.span_id
+inner join entry_shapes as f on s.span_shape_id = f.span_shape_id
 left join resources as r on s.resource_id = r.resource_id
 left join known_scopes as c on s.scope_id = c.scope_id
 left join entry_attributes as h on s.trace_id = h.trace_id and s.span_id = h.span_id and s.start_ns = h.start_ns
-where s.start_ns >= $start_ns and s.start_ns < $end_ns;
+where s.start_ns >= $start_ns
+  and s.start_ns < $end_ns;
 
 -- One row per request: its entry span.
 --

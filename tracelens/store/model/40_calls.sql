@@ -20,9 +20,12 @@ select
   n.end_ns,
   n.scope_id,
   n.query_text_id,
-  n.query_shape_id
+  n.query_shape_id,
+  n.span_shape_id,
+  n.parameter_hash,
+  n.weight
 from nodes as n
-inner join tree as t on n.trace_id = t.trace_id and n.span_id = t.span_id
+inner join tree as t on n.trace_id = t.trace_id and n.span_id = t.span_id and t.is_call
 where n.family is not null and n.role = 'query';
 
 create or replace temp table folded as
@@ -125,6 +128,7 @@ with counts as (
     s.returned_rows
   from spans as s
   inner join nodes as n on s.trace_id = n.trace_id and s.span_id = n.span_id
+  inner join detailed_shapes as d on s.span_shape_id = d.span_shape_id and d.has_returned_rows
   where s.returned_rows is not null and s.query_text_id is null and (n.family is null or n.role <> 'query')
 ),
 
@@ -183,9 +187,10 @@ create or replace temp table answering_routes as
 select
   s.trace_id,
   s.parent_span_id,
-  min(route_template(s.http_route)) as route
+  min(r.route) as route
 from spans as s
-where s.kind = 2 and s.parent_span_id is not null and matches(s.http_route, ':\w|\{|<')
+inner join shape_routes as r on s.span_shape_id = r.span_shape_id
+where s.parent_span_id is not null
 group by s.trace_id, s.parent_span_id;
 
 -- What else is known of a call but what its own span says. Apart, since joins carry these few columns more cheaply than spans.
@@ -207,7 +212,10 @@ select
   t.value_rows,
   coalesce(w.returned_rows, f.returned_rows) as returned_rows,
   f.scope_id as outer_scope_id,
-  u.route
+  u.route,
+  c.span_shape_id,
+  c.parameter_hash,
+  c.weight
 from call_candidates as c
 left join query_texts as t on c.query_text_id = t.query_text_id
 left join outer_facts as f on c.trace_id = f.trace_id and c.span_id = f.inner_id
@@ -219,7 +227,27 @@ where not exists (
     where d.trace_id = c.trace_id and d.span_id = c.span_id
   );
 
+-- What equal spans share is joined to them, which costs next to nothing; only of those that may say more, the spans are read.
 create or replace temp table calls as
+with details as (
+  select
+    s.trace_id,
+    s.span_id,
+    s.start_ns,
+    url_path_template(url_path_of(s.url_full, s.url_path)) as path_template,
+    case when s.server_address is null then nullif(regexp_extract(s.url_full, '^[a-z]+://([^/:?#]+)', 1), '') end as host,
+    text_hash(visible_url(s.url_full, s.url_path, s.url_query)) as url_hash,
+    s.returned_rows,
+    s.folded_spans,
+    coalesce(s.folded_ns, s.duration_ns) as folded_ns,
+    mean_ns(s.duration_ns, s.folded_ns, s.folded_spans) as mean_ns,
+    case
+      when s.folded_spans > 1 then coalesce(s.folded_longest_ns, mean_ns(s.duration_ns, s.folded_ns, s.folded_spans))
+    end as longest_ns
+  from spans as s
+  inner join detailed_shapes as d on s.span_shape_id = d.span_shape_id
+)
+
 select
   c.trace_id,
   c.span_id,
@@ -241,11 +269,8 @@ select
     when 'messaging' then coalesce(s.messaging_destination, s.name)
     else coalesce(s.http_method, s.name) || ' ' || coalesce(
         s.url_template,
-        coalesce(s.server_address, nullif(regexp_extract(s.url_full, '^[a-z]+://([^/:?#]+)', 1), ''), '')
-        || case
-          when c.route is not null and position('{id}' in url_path_template(url_path_of(s.url_full, s.url_path))) = 0 then c.route
-          else url_path_template(url_path_of(s.url_full, s.url_path))
-        end
+        coalesce(s.server_address, d.host, '')
+        || case when c.route is not null and position('{id}' in d.path_template) = 0 then c.route else d.path_template end
       )
   end as shape,
   coalesce(
@@ -263,36 +288,32 @@ select
   c.is_truncated,
   case
     -- A URL is an HTTP call's parameters.
-    when s.folded_spans > 1 and not coalesce(position('?' in h.query_shape) = 0, false) then null
-    when c.family = 'http' then text_hash(visible_url(s.url_full, s.url_path, s.url_query))
-    when not c.is_truncated then coalesce(s.parameter_hash, c.text_parameter_hash, c.outer_parameter_hash)
+    when d.folded_spans > 1 and not coalesce(position('?' in h.query_shape) = 0, false) then null
+    when c.family = 'http' then d.url_hash
+    when not c.is_truncated then coalesce(c.parameter_hash, c.text_parameter_hash, c.outer_parameter_hash)
   end as parameter_hash,
   c.start_ns,
   case
-    when s.folded_spans > 1
-      then c.start_ns + cast(least(c.end_ns - c.start_ns, greatest(coalesce(s.folded_ns, s.duration_ns), 0)) / q.folded as bigint)
+    when d.folded_spans > 1
+      then c.start_ns + cast(least(c.end_ns - c.start_ns, greatest(d.folded_ns, 0)) / q.folded as bigint)
     else c.end_ns
   end as end_ns,
-  case
-    when s.folded_spans > 1 then greatest(c.end_ns - c.start_ns - coalesce(s.folded_ns, s.duration_ns), 0) else 0
-  end as idle_ns,
-  as_ms(mean_ns(s.duration_ns, s.folded_ns, s.folded_spans)) as duration_ms,
-  case
-    when s.folded_spans > 1 then as_ms(coalesce(s.folded_longest_ns, mean_ns(s.duration_ns, s.folded_ns, s.folded_spans)))
-    else as_ms(c.end_ns - c.start_ns)
-  end as longest_ms,
-  greatest(1, cast(round(stands_for(s.folded_spans) / q.folded) as bigint)) as times,
+  case when d.folded_spans > 1 then greatest(c.end_ns - c.start_ns - d.folded_ns, 0) else 0 end as idle_ns,
+  as_ms(coalesce(d.mean_ns, c.end_ns - c.start_ns)) as duration_ms,
+  as_ms(coalesce(d.longest_ns, c.end_ns - c.start_ns)) as longest_ms,
+  greatest(1, cast(round(stands_for(d.folded_spans) / q.folded) as bigint)) as times,
   s.status_code = 2 as is_error,
   coalesce(s.batch_size, s.message_count, c.value_rows, 1) as batch_size,
-  coalesce(s.returned_rows, c.returned_rows) as returned_rows,
+  coalesce(d.returned_rows, c.returned_rows) as returned_rows,
   n.scope_name,
   o.scope_name as orm_scope_name,
   coalesce(n.is_orm, false) or coalesce(o.is_orm, false) or q.is_orm as is_orm,
-  cast(s.weight as double) * q.folded as weight,
+  cast(c.weight as double) * q.folded as weight,
   s.server_address,
   s.resource_id
 from call_facts as c
-inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
+inner join span_shapes as s on c.span_shape_id = s.span_shape_id
+left join details as d on c.trace_id = d.trace_id and c.span_id = d.span_id and c.start_ns = d.start_ns
 inner join requests as q on c.trace_id = q.trace_id and c.request_span_id = q.request_span_id
 left join query_shapes as h on c.query_shape_id = h.query_shape_id
 left join known_scopes as n on c.scope_id = n.scope_id

@@ -35,6 +35,8 @@ from calls as c
 inner join repeating as r
   on c.trace_id = r.trace_id and c.request_span_id = r.request_span_id and c.family = r.family and c.shape = r.shape
 inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
+-- Spans that are no such call need not be read.
+inner join shape_families as f on s.span_shape_id = f.span_shape_id and f.family <> 'db'
 where c.family <> 'db';
 
 create or replace temp table identical_calls as

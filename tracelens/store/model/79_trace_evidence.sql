@@ -26,10 +26,14 @@ with entries as (
     e.http_route,
     e.has_sampling_hint,
     e.http_status_code = 429 or has_attribute(e.headers, '(?i)^http\.response\.header\.(x[-_])?rate[-_]?limit') as is_rate_limit,
-    matches(
-      coalesce(e.url_query, e.url_path, e.url_full),
-      '(?i)(^|[?&])(_?fields|select|\$select|%24select|only|include_fields)(\[\w+\]|%5B\w+%5D)?='
-    ) or matches(e.http_route, '(?i)\bgraphql\b') as is_field_choice,
+    -- Most URLs name nothing.
+    case
+      when position('=' in coalesce(e.url_query, e.url_path, e.url_full)) > 0
+        then matches(
+            coalesce(e.url_query, e.url_path, e.url_full),
+            '(?i)(^|[?&])(_?fields|select|\$select|%24select|only|include_fields)(\[\w+\]|%5B\w+%5D)?='
+          )
+    end or matches(e.http_route, '(?i)\bgraphql\b') as is_field_choice,
     e.parent_span_id is not null and p.span_id is null as is_orphan,
     p.kind = 3 and c.service_name <> e.service_name as is_called,
     -- A server that ends after its caller may just have worked on when that had given up: only one that was not busy for
@@ -69,6 +73,8 @@ call_flags as (
   from calls as c
   inner join spans as s on c.trace_id = s.trace_id and c.span_id = s.span_id and c.start_ns = s.start_ns
   left join query_texts as t on s.query_text_id = t.query_text_id
+  -- Spans that are neither need not be read.
+  inner join shape_families as f on s.span_shape_id = f.span_shape_id and (f.is_error or f.family = 'cache')
   where c.is_error or (c.family = 'cache' and not c.is_read)
 )
 

@@ -91,7 +91,10 @@ create or replace temp table call_facts (
   value_rows integer,
   returned_rows bigint,
   outer_scope_id integer,
-  route varchar
+  route varchar,
+  span_shape_id integer,
+  parameter_hash bigint,
+  weight float
 );
 
 create or replace temp table calls (

@@ -243,6 +243,7 @@ select
   r.received_ns,
   cast(r.span_values[s.folded_spans_at] as integer) as folded_spans,
   cast(r.span_values[s.folded_ns_at] as bigint) as folded_ns,
-  cast(r.span_values[s.folded_longest_ns_at] as bigint) as folded_longest_ns
+  cast(r.span_values[s.folded_longest_ns_at] as bigint) as folded_longest_ns,
+  r.span_shape_id
 from span_rows as r
 inner join span_shapes as s on r.span_shape_id = s.span_shape_id;
