@@ -29,7 +29,7 @@ from tracelens.pass_rows import thresholds_of
 from tracelens.passes.registry import load_passes, message_names
 from tracelens.report.quantities import listed
 from tracelens.severities import SEVERITIES
-from tracelens.sliced_model import SPANS_AT_ONCE, WHOLE_SPANS, WholeModel, sliced_model
+from tracelens.sliced_model import WHOLE_SPANS, WholeModel, sliced_model
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _model(
     if stored["spans"] <= (WHOLE_SPANS if spans_at_once is None else spans_at_once):
         yield WholeModel(reader, make_relations(reader, MODEL, parameters))
     else:
-        with sliced_model(reader, parameters, passes, spans_at_once or SPANS_AT_ONCE) as model:
+        with sliced_model(reader, parameters, passes, spans_at_once) as model:
             yield model
 
 

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from tracelens.slices import Slice
     from tracelens.store.store import Reader
 
-SPANS_AT_ONCE: Final = 500_000
-"""A slice takes about a kilobyte a span while it is worked on, and a tenth of a second however small it is."""
+_SPANS_AT_ONCE: Final = 500_000
+_MANY_SPANS_AT_ONCE: Final = 900_000
+_MUCH_MEMORY: Final = 4 << 30
+"""A slice takes one to two kilobytes a span while it is worked on, one slice for each worker, and a tenth of a second
+however small it is: of ten million spans fewer, larger slices save a seventh of the time.
+"""
 
 WHOLE_SPANS: Final = 1_250_000
 """Up to so many spans fit into the default memory, and the model is made faster at once than in slices."""
@@ -213,7 +217,7 @@ def sliced_model(
     reader: Reader,
     parameters: Mapping[str, object],
     passes: Sequence[tuple[Pass, dict[str, float]]],
-    spans_at_once: int = SPANS_AT_ONCE,
+    spans_at_once: int | None = None,
 ) -> Iterator[SlicedModel]:
     """Make the model in slices; it is there until the block ends.
 
@@ -221,7 +225,7 @@ def sliced_model(
         reader: is to see the model.
         parameters: what the model's scripts are bound to.
         passes: all that are to run, each with its thresholds.
-        spans_at_once: how many spans a slice has, more or less.
+        spans_at_once: how many spans a slice has, more or less; None for what suits the memory.
     """
     name = f"_sliced_{next(_numbers)}"
     reader.run_script(f"attach ':memory:' as {name} (compress)")
@@ -229,11 +233,17 @@ def sliced_model(
     try:
         _search(reader, name)
         model = SlicedModel(reader, name, passes)
-        model.make(parameters, spans_at_once)
+        model.make(parameters, spans_at_once or _spans_at_once(reader))
         yield model
     finally:
         reader.run_script("set search_path = '" + path["search_path"].replace("'", "''") + "'")
         reader.run_script(f"detach {name}")
+
+
+def _spans_at_once(reader: Reader) -> int:
+    """Return how many spans a slice should have where DuckDB may use as much memory as it may."""
+    asked = "select parse_formatted_bytes(current_setting('memory_limit')) as bytes"
+    return _MANY_SPANS_AT_ONCE if reader.rows(asked)[0]["bytes"] >= _MUCH_MEMORY else _SPANS_AT_ONCE
 
 
 def _search(reader: Reader, name: str) -> None:
