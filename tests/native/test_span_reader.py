@@ -200,8 +200,9 @@ def test_requests_are_judged_while_others_are_read() -> None:
 
 
 SPANS = """
-select s.* exclude (resource_id, scope_id, query_text_id, received_ns), r.attributes as resource, p.scope_name,
-  p.scope_version, p.attributes as scope, t.query_text, t.parameter_hash as text_hash, h.* exclude (query_shape_id)
+select s.* exclude (resource_id, scope_id, query_text_id, span_shape_id, received_ns), r.attributes as resource,
+  p.scope_name, p.scope_version, p.attributes as scope,
+  t.query_text, t.parameter_hash as text_hash, h.* exclude (query_shape_id)
 from spans as s
 join resources as r using (resource_id) join scopes as p using (scope_id)
 left join query_texts as t using (query_text_id) left join query_shapes as h using (query_shape_id)
