@@ -67,6 +67,11 @@ class DecodedGroup:
         return sum(self.plain_spans) + (span_count(self.decoded) if self.decoded.num_rows else 0)
 
     @property
+    def decoded_bytes(self) -> int:
+        """Memory of what is decoded, beside the serialised requests."""
+        return int(self.decoded.nbytes) if self.decoded.num_rows else 0  # Arrow takes a while to count nothing
+
+    @property
     def points(self) -> int:
         """How many data points it holds."""
         return sum(len(request.points) for request in self.metrics)

@@ -218,7 +218,7 @@ class Ingest:
         spans, points = decoding.group.spans, decoding.group.points
         if spans or points:
             last_sequence = self._journal.append([entry.record for entry in kept])
-            size = decoding.group.decoded.nbytes + sum(len(entry.record) for entry in kept)
+            size = decoding.group.decoded_bytes + sum(len(entry.record) for entry in kept)
             self._writer.add(AcknowledgedBatch(decoding.group, spans + points, size, last_sequence))
             self._journal_failure = None
         refused_points = [request.refused or None for request in decoding.group.metrics]

@@ -131,12 +131,14 @@ class Writer:
     def add(self, batch: AcknowledgedBatch) -> None:
         """Take a batch that the journal holds."""
         with self._changed:
-            if not self._waiting:
+            is_first = not self._waiting
+            if is_first:
                 self._waiting_since = time.monotonic()
             self._waiting.append(batch)
             self._waiting_rows += batch.rows
             self._held_bytes += batch.size_bytes
-            self._changed.notify_all()
+            if is_first or self._is_due():  # else the thread sleeps on until it is time
+                self._changed.notify_all()
 
     def stop(self) -> None:
         """Store what waits, and return. What cannot be stored is left to the journal and the next start."""
