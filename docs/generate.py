@@ -31,6 +31,7 @@ from tracelens.store.store import Reader, Store
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE_SETTINGS = {"objectives": [{"service": ".*", "endpoint": ".*", "p95_ms": 100}]}
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SPACED = re.compile(r",\s*")
 
 
 def pages() -> dict[Path, str]:
@@ -105,7 +106,7 @@ def empty_relation(relation: str, reader: Reader) -> str:
         "where database_name = 'temp' and table_name = $relation order by column_index",
         {"relation": relation},
     )
-    listed = ",\n".join(f"  {column['column_name']} {column['data_type'].replace(',', ', ')}" for column in columns)
+    listed = ",\n".join(f"  {column['column_name']} {_SPACED.sub(', ', column['data_type'])}" for column in columns)
     return f"create or replace temp table {relation} (\n{listed}\n);\n"
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tracelens.model import CATALOGUE_MODEL, SHARED_MODEL, TRACE_MODEL, WINDOW_MODEL, made_by, make_relations
 from tracelens.pass_rows import find_rows, fold_rows, run_pass
-from tracelens.relations import kept_relations
+from tracelens.relations import NUMBERED, add_numbered, begin_numbered, kept_relations, number_rows
 from tracelens.slices import cut
 from tracelens.store.database import read_sql
 
@@ -40,9 +40,6 @@ WHOLE_SPANS: Final = 1_250_000
 _MOST_WORKERS: Final = 4
 
 _KINDS: Final = ("pass_rows", "row_impact")
-
-_NUMBERED: Final = ("calls", "requests")
-"""Relations with many rows, most of which have much in common."""
 
 _SUMMED_UP: Final = {
     "trace_evidence": "slices/kept_trace_evidence.sql",
@@ -178,10 +175,10 @@ class SlicedModel:
             self._keep(reader, relation, relation)
 
     def _keep(self, reader: Reader, relation: str, name: str) -> None:
-        if relation in _NUMBERED:
-            reader.run_file(f"slices/numbered_{relation}.sql")
+        if relation in NUMBERED:
+            number_rows(reader, relation)
         with self._keeping:
-            if relation in _NUMBERED:
+            if relation in NUMBERED:
                 self._keep_numbered(reader, relation)
                 return
             rows = f"({read_sql(_SUMMED_UP[relation])})" if relation in self._summed_up else f"temp.{relation}"
@@ -191,25 +188,12 @@ class SlicedModel:
             reader.run_script(f"insert into {self._name}.{name} by name from {rows}")
 
     def _keep_numbered(self, reader: Reader, relation: str) -> None:
-        """Keep the rows of a relation without what many of them have in common, which a view joins to them again."""
-        numbered, kept = f"temp.numbered_{relation}", f"{self._name}.{relation}"
-        own = [name for name in reader.columns(f"from {numbered}", {}) if name not in ("kind", "row_number")]
-        common = f"n.kind, r.* exclude ({', '.join(own)})"
+        """Keep the rows of a relation without what many of them have in common."""
+        kept = f"{self._name}.{relation}"
         if relation not in self._made:
-            reader.run_script(
-                f"create table {kept}_rows as select * exclude (row_number) from {numbered} with no data;"  # noqa: S608
-                f"create table {kept}_kinds as select {common} from {numbered} as n, temp.{relation} as r with no data;"
-                f"create view {kept} as select r.* exclude (kind), k.* exclude (kind) "
-                f"from {kept}_rows as r inner join {kept}_kinds as k on r.kind = k.kind"
-            )
+            begin_numbered(reader, kept, relation)
             self._made.add(relation)
-        reader.run_script(
-            f"create or replace temp table new_kinds as select kind, min(row_number) as row_number from {numbered} "  # noqa: S608
-            f"where kind not in (select kind from {kept}_kinds) group by kind;"
-            f"insert into {kept}_rows select * exclude (row_number) from {numbered};"
-            f"insert into {kept}_kinds select {common} from new_kinds as n "
-            f"inner join temp.{relation} as r on n.row_number = r.rowid"
-        )
+        add_numbered(reader, kept, relation)
 
 
 @contextmanager

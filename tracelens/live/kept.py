@@ -6,9 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from tracelens.pass_rows import find_rows
+from tracelens.relations import NUMBERED, add_numbered, begin_numbered, drop_unused_kinds, number_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tracelens.passes.registry import Pass
     from tracelens.store.store import Reader
@@ -18,21 +19,56 @@ _log = logging.getLogger(__name__)
 _KINDS = ("pass_rows", "row_impact")
 
 
-def keep(reader: Reader, relation: str) -> None:
-    """Begin to keep a staged relation."""
-    reader.run_script(f"create table if not exists _live.{relation} as from temp.{relation} with no data")
+class KeptRelations:
+    """Relations in `_live`. To delete from one that holds nothing of a trace costs as much as any small statement."""
 
+    def __init__(self) -> None:
+        self.forget()
 
-def replace_kept(reader: Reader, relation: str, *, has_rows: bool) -> None:
-    """Put a staged relation's rows, where it has any, in the place of what was kept of the same traces."""
-    delete_kept(reader, relation)
-    if has_rows:
-        reader.run_script(f"insert into _live.{relation} by name from temp.{relation}")
+    def forget(self) -> None:
+        """Nothing is kept any more."""
+        self._begun = set[str]()
+        self._filled = set[str]()
 
+    def replace(self, reader: Reader, relation: str, *, has_rows: bool, has_old: bool) -> None:
+        """Put a staged relation's rows in the place of what was kept of the same traces.
 
-def delete_kept(reader: Reader, relation: str) -> None:
-    """Delete what is kept of the replaced traces."""
-    reader.run_script(f"delete from _live.{relation} where trace_id in (select trace_id from replaced)")  # noqa: S608
+        Args:
+            reader: holds the staged relation.
+            relation: its name.
+            has_rows: whether it has rows.
+            has_old: whether anything was kept of these traces.
+        """
+        kept, is_numbered = f"_live.{relation}", relation in NUMBERED
+        if relation not in self._begun:
+            if is_numbered:
+                number_rows(reader, relation)
+                begin_numbered(reader, kept, relation)
+            else:
+                reader.run_script(f"create table if not exists {kept} as from temp.{relation} with no data")
+            self._begun.add(relation)
+        if has_old:
+            self.delete(reader, (relation,))
+        if not has_rows:
+            return
+        if is_numbered:
+            number_rows(reader, relation)
+            add_numbered(reader, kept, relation)
+        else:
+            reader.run_script(f"insert into {kept} by name from temp.{relation}")
+        self._filled.add(relation)
+
+    def delete(self, reader: Reader, relations: Iterable[str]) -> None:
+        """Delete what is kept of the replaced traces."""
+        for relation in relations:
+            if relation in self._filled:
+                _delete(reader, f"{relation}_rows" if relation in NUMBERED else relation)
+
+    def checkpoint(self, reader: Reader) -> None:
+        """Compress what was added, and free what was deleted."""
+        for relation in self._filled.intersection(NUMBERED):
+            drop_unused_kinds(reader, f"_live.{relation}")
+        reader.run_script("checkpoint _live")
 
 
 class KeptRows:
@@ -54,14 +90,16 @@ class KeptRows:
         self.failed: set[str] = set()
         self._counts = {entry.name: 0 for entry, _ in self._passes}
 
-    def replace(self, reader: Reader, has_rows: Mapping[str, bool]) -> None:
+    def replace(self, reader: Reader, has_rows: Mapping[str, bool], *, has_old: bool) -> None:
         """Run the passes over the staged model, and put their rows in the place of those of the same traces.
 
         Args:
             reader: holds the staged model.
             has_rows: which of its relations have rows.
+            has_old: whether anything was kept of these traces.
         """
-        self.delete(reader)
+        if has_old:
+            self.delete(reader)
         for entry, thresholds in self._passes:
             try:
                 is_found = find_rows(reader, entry, thresholds, has_rows)
@@ -81,7 +119,7 @@ class KeptRows:
         for name, count in self._counts.items():
             if count:
                 for kind in _KINDS:
-                    delete_kept(reader, f"{kind}_{name}")
+                    _delete(reader, f"{kind}_{name}")
                 self._count(reader, name)
 
     def load(self, reader: Reader, name: str) -> bool:
@@ -94,3 +132,7 @@ class KeptRows:
 
     def _count(self, reader: Reader, name: str) -> None:
         self._counts[name] = reader.rows(f"select count(*) as rows from _live.pass_rows_{name}")[0]["rows"]  # noqa: S608
+
+
+def _delete(reader: Reader, relation: str) -> None:
+    reader.run_script(f"delete from _live.{relation} where trace_id in (select trace_id from replaced)")  # noqa: S608

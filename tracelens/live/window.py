@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from tracelens.grouping import gathered
-from tracelens.live.kept import KeptRows, delete_kept, keep, replace_kept
+from tracelens.live.kept import KeptRelations, KeptRows
 from tracelens.model import (
     CATALOGUE_MODEL,
     SHARED_MODEL,
     TRACE_MODEL,
     Scope,
+    is_empty,
     made_by,
     make_relations,
     model_parameters,
@@ -97,7 +98,8 @@ class LiveWindow:
     def __init__(self, store: Store, settings: Settings, passes: Sequence[tuple[Pass, dict[str, float]]]) -> None:
         self._store = store
         self._parameters = model_parameters(settings, Scope())
-        self._kept = kept_relations(entry.query for entry, _ in passes if entry.reach != "trace")
+        self._kept_names = kept_relations(entry.query for entry, _ in passes if entry.reach != "trace")
+        self._kept = KeptRelations()
         self.rows = KeptRows([(entry, thresholds) for entry, thresholds in passes if entry.reach == "trace"])
         self.forget()
 
@@ -106,8 +108,8 @@ class LiveWindow:
         self._is_open = False
         self._arrivals: dict[int, int] = {}
         self._catalogue: dict[str, Any] = {}
-        self._begun: set[str] = set()
         self._spans_since_checkpoint = 0
+        self._kept.forget()
         self.rows.forget()
 
     def close(self) -> None:
@@ -138,13 +140,14 @@ class LiveWindow:
             step = self._step([received_ns for received_ns, _ in group], bounds, asked_about)
             changed, traces = changed or step.is_any, traces | step.traces
         # What one trace says of others is known when it was made: those others are made anew in a step of their own.
-        while not new or self._due_ns() <= bounds.now_ns:
+        due_ns = self._due_ns()
+        while not new or due_ns <= bounds.now_ns:
             step = self._step([], bounds, asked_about)
-            changed, traces = changed or step.is_any, traces | step.traces
             if not step.is_any:
                 break
+            changed, traces = True, traces | step.traces
+            due_ns = self._due_ns()
         self._arrivals = arrived
-        due_ns = self._due_ns()
         if self._spans_since_checkpoint >= _SPANS_BETWEEN_CHECKPOINTS:
             self._checkpoint()
         return Changes(changed, traces, due_ns)
@@ -189,24 +192,32 @@ class LiveWindow:
                 window_ns = bounds.now_ns - bounds.since_ns
                 reader.run_file("live/pauses.sql", {"oldest_ns": bounds.oldest_ns, "window_ns": window_ns})
             counted = reader.rows(read_sql("live/touched_counts.sql"))[0]
+            if counted["postponed"]:
+                reader.run_file("live/postponed.sql")
             if not counted["replaced"] and self._catalogue:
                 return Changes(is_any=False)
+            if counted["has_dependents"]:
+                reader.run_file("live/shared_before.sql")
             if counted["touched"] or not self._catalogue:  # the first step makes the relations, if only empty ones
-                self._make(reader, counted["from_ns"] or bounds.since_ns, bounds)
+                self._make(reader, counted["from_ns"] or bounds.since_ns, bounds, has_old=counted["has_old"])
             else:
                 self._remove(reader)
-            changed = reader.rows(read_sql("live/replaced_of.sql"), {"trace_ids": list(asked_about)})
+            if counted["has_dependents"]:
+                reader.run_file("live/dependents.sql")
+            asked = {"trace_ids": list(asked_about)}
+            changed = reader.rows(read_sql("live/replaced_of.sql"), asked) if counted["has_old"] else []
         return Changes(is_any=True, traces=frozenset(row["trace_id"] for row in changed))
 
-    def _make(self, reader: Reader, from_ns: int, bounds: Bounds) -> None:
+    def _make(self, reader: Reader, from_ns: int, bounds: Bounds, *, has_old: bool) -> None:
         """Make the model of the touched traces, received from `from_ns` on, and replace what was kept of them."""
         parameters = self._parameters | {"settled_before_ns": bounds.settled_before_ns}
         self._refresh_catalogue(reader, parameters)
         reader.run_file("live/staging.sql", {"from_ns": from_ns})
-        reader.run_file("live/shared_before.sql")
+        (shown,) = reader.rows(read_sql("live/spans_view.sql"))
+        reader.run_script(shown["statement"])
         has_rows = make_relations(reader, SHARED_MODEL, parameters)
         for relation in _SHARED:
-            replace_kept(reader, relation, has_rows=has_rows[relation])
+            self._kept.replace(reader, relation, has_rows=has_rows[relation], has_old=has_old)
             reader.run_script(f"drop table temp.{relation}")
         has_rows = make_relations(reader, TRACE_MODEL, parameters)
         resting = {
@@ -214,24 +225,16 @@ class LiveWindow:
             "longest_rest_ns": (bounds.now_ns - bounds.since_ns) // 4,
         }
         reader.run_file("live/states.sql", resting | {"now_ns": bounds.now_ns})
-        for relation in (*_OWN, *self._kept):
-            if relation not in self._begun:
-                keep(reader, relation)
-                self._begun.add(relation)
-            replace_kept(reader, relation, has_rows=has_rows.get(relation, True))
-        reader.run_script("delete from _live.traces where trace_id in (select trace_id from replaced)")
-        reader.run_script("insert into _live.traces by name from states")
-        self.rows.replace(reader, has_rows)
-        reader.run_file("live/dependents.sql")
-        self._spans_since_checkpoint += reader.rows("select count(*) as spans from spans")[0]["spans"]
+        for relation in ("traces", *_OWN, *self._kept_names):
+            has_any = has_rows[relation] if relation in has_rows else not is_empty(reader, f"temp.{relation}")
+            self._kept.replace(reader, relation, has_rows=has_any, has_old=has_old)
+        self.rows.replace(reader, has_rows, has_old=has_old)
+        self._spans_since_checkpoint += reader.rows("select count(*) as spans from span_rows")[0]["spans"]
 
     def _remove(self, reader: Reader) -> None:
         """Delete what was kept of traces that left the window, where no others were touched."""
-        reader.run_file("live/shared_before.sql")
-        for relation in ("traces", *_SHARED, *_OWN, *self._kept):
-            delete_kept(reader, relation)
+        self._kept.delete(reader, ("traces", *_SHARED, *_OWN, *self._kept_names))
         self.rows.delete(reader)
-        reader.run_file("live/dependents.sql")
 
     def _refresh_catalogue(self, reader: Reader, parameters: dict[str, object]) -> None:
         """Make the relations of the catalogue anew when it has grown."""
@@ -252,5 +255,5 @@ class LiveWindow:
 
     def _checkpoint(self) -> None:
         with self._store.reader() as reader:
-            reader.run_script("checkpoint _live")
+            self._kept.checkpoint(reader)
         self._spans_since_checkpoint = 0

@@ -2,7 +2,7 @@
 select
   s.received_ns,
   count(*) as spans
-from spans as s
+from span_rows as s
 where s.received_ns >= $since_ns
 group by s.received_ns
 order by s.received_ns

@@ -18,7 +18,7 @@ from (
       select distinct
         n.trace_id,
         n.received_ns
-      from spans as n
+      from span_rows as n
       where n.received_ns >= $oldest_ns and n.trace_id in (select t.trace_id from touched as t)
     ) as s
   ) as r

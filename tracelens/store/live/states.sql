@@ -1,6 +1,6 @@
 -- What is to be known of the touched traces until they are made anew.
 
-create temp table states as
+create temp table traces as
 with waiting as (
   select
     n.trace_id,
@@ -19,7 +19,7 @@ select
   $now_ns as made_ns,
   $now_ns + least(count(*) * $rest_per_span_ns, $longest_rest_ns) as rests_until_ns,
   false as is_due
-from spans as s
+from span_rows as s
 left join waiting as w on s.trace_id = w.trace_id
 group by s.trace_id;
 

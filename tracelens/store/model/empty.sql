@@ -487,7 +487,7 @@ create or replace temp table entry_attributes (
   trace_id uuid,
   span_id ubigint,
   start_ns bigint,
-  headers struct("key" varchar,  "value" varchar)[],
+  headers struct("key" varchar, "value" varchar)[],
   has_sampling_hint boolean
 );
 
