@@ -11,6 +11,7 @@ import pytest
 from tracelens.analysis import thresholds_of
 from tracelens.model import MODEL, ROWS_FROM, Scope, build_model, made_by, model_parameters, model_statements
 from tracelens.passes.registry import load_passes
+from tracelens.relations import tables_of
 from tracelens.settings import DatabaseSettings, Settings
 from tracelens.sources import load_files
 from tracelens.store.store import Store
@@ -54,7 +55,7 @@ def everything() -> Reader:
 @pytest.fixture
 def without(request: pytest.FixtureRequest) -> Iterator[Reader]:
     """Everything, but for the rows of some relations."""
-    reader, relations = everything(), request.param
+    reader, relations = everything(), [table for relation in request.param for table in tables_of(relation)]
     for relation in relations:
         reader.run_script(f"create or replace temp table kept_{relation} as from {relation}")
         reader.run_script(f"create or replace temp table {relation} as from {relation} limit 0")

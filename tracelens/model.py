@@ -46,7 +46,8 @@ ROWS_FROM: Final = {
     "prepared_spans": ("name_roles",), "prepared_texts": ("prepared_spans",),
     "folded": ("call_candidates",), "counted_rows": ("call_candidates",), "outer_facts": ("folded",),
     "doubled_spans": ("folded",),
-    "call_facts": ("call_candidates",), "calls": ("call_facts",), "call_counts": ("calls",),
+    "call_facts": ("call_candidates",), "call_details": ("call_facts",), "call_rows": ("call_facts",),
+    "call_kinds": ("call_rows",), "call_counts": ("call_rows",),
     "table_writes": ("calls",), "repeating": ("calls",), "repeat_facts": ("repeating",),
     "call_groups": ("repeating",), "group_calls": ("repeating",), "identical_calls": ("group_calls",),
     "round_trips": ("group_calls",), "long_calls": ("calls",), "answers": ("long_calls",), "passed_on": ("long_calls",),
@@ -66,12 +67,15 @@ ROWS_FROM: Final = {
 }  # fmt: skip
 """Relations that have no rows where none of these has: the model need not ask for them."""
 
+ROWS_AND_KINDS: Final = {"requests": ("request_rows", "request_kinds"), "calls": ("call_rows", "call_kinds")}
+"""Views: of their rows, each has a kind, which holds what it has in common with many."""
+
 WEIGHTS: Final = "69_weights"
 """Makes no relation; every percentile depends on it."""
 
 _EMPTY: Final = "model/empty.sql"
 _STATEMENT: Final = re.compile(r"^(?=create or replace temp |set variable )", re.MULTILINE)
-_MADE: Final = re.compile(r"create or replace temp table (\w+)")
+_MADE: Final = re.compile(r"create or replace temp (?:table|view) (\w+)")
 _PARAMETER: Final = re.compile(r"\$(\w+)")
 
 _EARLIEST_NS: Final = -(2**63) + 1
@@ -128,6 +132,10 @@ def make_relations(reader: Reader, scripts: Iterable[str], parameters: Mapping[s
         for relation, statement in model_statements(script):
             if relation is None:
                 reader.run_script(statement, parameters)
+                continue
+            if relation in ROWS_AND_KINDS:
+                reader.run_script(statement)
+                has_rows[relation] = has_rows[ROWS_AND_KINDS[relation][0]]
                 continue
             for source in ROWS_FROM.get(relation, ()):
                 if source not in has_rows:

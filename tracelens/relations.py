@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from tracelens.model import TRACE_MODEL, WEIGHTS, WINDOW_MODEL, made_by, make
+from tracelens.model import ROWS_AND_KINDS, TRACE_MODEL, WEIGHTS, WINDOW_MODEL, made_by, model_statements
 from tracelens.store.database import read_sql
 
 if TYPE_CHECKING:
@@ -18,13 +18,11 @@ OVERVIEW: Final = ("summary", "coverage", "signs", "top_queries")
 
 EXEMPLARS: Final = ("exemplars", "shape_facts", "request_scopes", "sdk_language", "source_table")
 
-NUMBERED: Final = ("calls", "requests")
-"""Relations with many rows, most of which have much in common."""
-
 _FOLDING: Final = ("impact", "fold")
 
 _COMMENT: Final = re.compile(r"--.*")
 _WORD: Final = re.compile(r"\w+")
+_TABLE: Final = re.compile(r"^(from|inner join) (\w+)", re.MULTILINE)
 
 
 def texts(names: Iterable[str]) -> str:
@@ -52,53 +50,38 @@ def scripts_for(query: str) -> tuple[str, ...]:
     return tuple(reversed(scripts))
 
 
-def number_rows(reader: Reader, relation: str) -> None:
-    """Make a temporary table of a relation of NUMBERED, with a number in the place of what rows have in common."""
-    reader.run_file(f"slices/numbered_{relation}.sql")
+def begin_kept(reader: Reader, database: str, relation: str) -> None:
+    """Make a relation of the model in another database, like the reader's own but empty."""
+    for table in tables_of(relation):
+        reader.run_script(f"create table if not exists {database}.{table} as from temp.{table} with no data")
+    if relation in ROWS_AND_KINDS:
+        (view,) = (text for made in TRACE_MODEL for name, text in model_statements(made) if name == relation)
+        own = view.replace("create or replace temp view ", f"create view if not exists {database}.")
+        reader.run_script(_TABLE.sub(rf"\1 {database}.\2", own))
 
 
-def begin_numbered(reader: Reader, kept: str, relation: str) -> None:
-    """Begin to keep the rows of a numbered relation; what they have in common, a view joins to them again.
-
-    Args:
-        reader: holds the relation, and its rows numbered.
-        kept: the name of the view, with its database.
-        relation: the relation's name.
-    """
+def add_kept(reader: Reader, database: str, relation: str) -> None:
+    """Add the rows of the reader's own relation to those in another database."""
+    if relation not in ROWS_AND_KINDS:
+        reader.run_script(f"insert into {database}.{relation} by name from temp.{relation}")
+        return
+    rows, kinds = ROWS_AND_KINDS[relation]
     reader.run_script(
-        f"create table {kept}_rows as select * exclude (row_number) from temp.numbered_{relation} with no data;"  # noqa: S608
-        f"create table {kept}_kinds as select {_common(reader, relation)} "
-        f"from temp.numbered_{relation} as n, temp.{relation} as r with no data;"
-        f"create view {kept} as select r.* exclude (kind), k.* exclude (kind) "
-        f"from {kept}_rows as r inner join {kept}_kinds as k on r.kind = k.kind"
+        f"insert into {database}.{rows} by name from temp.{rows};"
+        f"insert into {database}.{kinds} by name from temp.{kinds} anti join {database}.{kinds} using ({kinds[:-1]})"
     )
 
 
-def add_numbered(reader: Reader, kept: str, relation: str) -> None:
-    """Add numbered rows to those that are kept."""
-    new = (
-        "create or replace temp table new_kinds as "  # noqa: S608
-        f"select kind, min(row_number) as row_number from temp.numbered_{relation} "
-        f"where kind not in (select kind from {kept}_kinds) group by kind"
-    )
-    if make(reader, new, {}):
-        reader.run_script(
-            f"insert into {kept}_kinds select {_common(reader, relation)} "  # noqa: S608
-            f"from new_kinds as n inner join temp.{relation} as r on n.row_number = r.rowid"
-        )
-    reader.run_script(f"insert into {kept}_rows select * exclude (row_number) from temp.numbered_{relation}")  # noqa: S608
+def drop_unused_kinds(reader: Reader, database: str, relation: str) -> None:
+    """Delete what no kept row of a relation of ROWS_AND_KINDS has any more."""
+    rows, kinds = ROWS_AND_KINDS[relation]
+    kind = kinds[:-1]
+    reader.run_script(f"delete from {database}.{kinds} where {kind} not in (select {kind} from {database}.{rows})")  # noqa: S608
 
 
-def drop_unused_kinds(reader: Reader, kept: str) -> None:
-    """Delete what no kept row has any more."""
-    reader.run_script(f"delete from {kept}_kinds where kind not in (select kind from {kept}_rows)")  # noqa: S608
-
-
-def _common(reader: Reader, relation: str) -> str:
-    """Return the columns that rows have in common, of a relation r with its numbered rows n."""
-    columns = reader.columns(f"from temp.numbered_{relation}", {})
-    own = [name for name in columns if name not in ("kind", "row_number")]
-    return f"n.kind, r.* exclude ({', '.join(own)})"
+def tables_of(relation: str) -> tuple[str, ...]:
+    """Return the tables that hold a relation."""
+    return ROWS_AND_KINDS.get(relation, (relation,))
 
 
 def _script(name: str) -> str:

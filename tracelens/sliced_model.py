@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tracelens.model import CATALOGUE_MODEL, SHARED_MODEL, TRACE_MODEL, WINDOW_MODEL, made_by, make_relations
 from tracelens.pass_rows import find_rows, fold_rows, run_pass
-from tracelens.relations import NUMBERED, add_numbered, begin_numbered, kept_relations, number_rows
+from tracelens.relations import add_kept, begin_kept, kept_relations
 from tracelens.slices import cut
 from tracelens.store.database import read_sql
 
@@ -175,25 +175,18 @@ class SlicedModel:
             self._keep(reader, relation, relation)
 
     def _keep(self, reader: Reader, relation: str, name: str) -> None:
-        if relation in NUMBERED:
-            number_rows(reader, relation)
         with self._keeping:
-            if relation in NUMBERED:
-                self._keep_numbered(reader, relation)
+            if relation in self._kept and relation not in self._summed_up:
+                if name not in self._made:
+                    begin_kept(reader, self._name, relation)
+                    self._made.add(name)
+                add_kept(reader, self._name, relation)
                 return
             rows = f"({read_sql(_SUMMED_UP[relation])})" if relation in self._summed_up else f"temp.{relation}"
             if name not in self._made:
                 reader.run_script(f"create table {self._name}.{name} as from {rows} with no data")
                 self._made.add(name)
             reader.run_script(f"insert into {self._name}.{name} by name from {rows}")
-
-    def _keep_numbered(self, reader: Reader, relation: str) -> None:
-        """Keep the rows of a relation without what many of them have in common."""
-        kept = f"{self._name}.{relation}"
-        if relation not in self._made:
-            begin_numbered(reader, kept, relation)
-            self._made.add(relation)
-        add_numbered(reader, kept, relation)
 
 
 @contextmanager

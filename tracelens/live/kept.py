@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from tracelens.model import ROWS_AND_KINDS
 from tracelens.pass_rows import find_rows
-from tracelens.relations import NUMBERED, add_numbered, begin_numbered, drop_unused_kinds, number_rows
+from tracelens.relations import add_kept, begin_kept, drop_unused_kinds, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,35 +40,25 @@ class KeptRelations:
             has_rows: whether it has rows.
             has_old: whether anything was kept of these traces.
         """
-        kept, is_numbered = f"_live.{relation}", relation in NUMBERED
         if relation not in self._begun:
-            if is_numbered:
-                number_rows(reader, relation)
-                begin_numbered(reader, kept, relation)
-            else:
-                reader.run_script(f"create table if not exists {kept} as from temp.{relation} with no data")
+            begin_kept(reader, "_live", relation)
             self._begun.add(relation)
         if has_old:
             self.delete(reader, (relation,))
-        if not has_rows:
-            return
-        if is_numbered:
-            number_rows(reader, relation)
-            add_numbered(reader, kept, relation)
-        else:
-            reader.run_script(f"insert into {kept} by name from temp.{relation}")
-        self._filled.add(relation)
+        if has_rows:
+            add_kept(reader, "_live", relation)
+            self._filled.add(relation)
 
     def delete(self, reader: Reader, relations: Iterable[str]) -> None:
         """Delete what is kept of the replaced traces."""
         for relation in relations:
             if relation in self._filled:
-                _delete(reader, f"{relation}_rows" if relation in NUMBERED else relation)
+                _delete(reader, tables_of(relation)[0])
 
     def checkpoint(self, reader: Reader) -> None:
         """Compress what was added, and free what was deleted."""
-        for relation in self._filled.intersection(NUMBERED):
-            drop_unused_kinds(reader, f"_live.{relation}")
+        for relation in self._filled.intersection(ROWS_AND_KINDS):
+            drop_unused_kinds(reader, "_live", relation)
         reader.run_script("checkpoint _live")
 
 

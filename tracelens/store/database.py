@@ -70,6 +70,10 @@ def connect(path: Path | None, limits: StoreLimits) -> duckdb.DuckDBPyConnection
         "checkpoint_threshold": "128MiB",
         # To fill a row group of which some rows lack, a checkpoint writes its neighbours again: three at most, not all.
         "max_vacuum_tasks": 1,
+        # Memory given back after each large statement is asked for again by the next, page by page: an analysis of ten
+        # million spans took a sixth longer, with the same peak.
+        "allocator_flush_threshold": limits.memory,
+        "allocator_bulk_deallocation_flush_threshold": limits.memory,
     }
     if limits.threads is not None:
         config["threads"] = limits.threads

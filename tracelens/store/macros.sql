@@ -76,6 +76,9 @@ create or replace macro is_reading(operation) as matches(
 -- A number that equal texts share.
 create or replace macro text_hash(x) as case when x is not null then cast(hash(x) >> 1 as bigint) end;
 
+-- A number that equal tuples share.
+create or replace macro kind_of(facts) as hash(facts);
+
 -- The part of a URL that names the resource: ids in the path become {id}, the query goes.
 -- An id is a segment of digits, a UUID or hex, digits after a separator (`order-17`), an address, or has three digits;
 -- `v1` and `oauth2` are none.

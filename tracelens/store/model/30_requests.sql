@@ -107,24 +107,64 @@ where s.start_ns >= $start_ns
 -- weight       how many requests it stands for: under sampling, and where its entry is a summary of many spans
 -- folded       how many requests its spans were folded from, 1 where none was; its duration is then their mean
 
-create or replace temp table requests as
+create or replace temp table request_rows as
 select
   e.trace_id,
   e.request_span_id,
+  kind_of((
+    e.service_name, e.sdk_language, e.scope_name, e.is_orm, e.entry_kind, e.endpoint, e.is_error, e.http_status_code
+  )) as request_kind,
+  e.start_ns,
+  e.end_ns,
+  e.duration_ms,
+  cast(e.span_weight as double) * e.folded as weight,
+  e.folded
+from entry_spans as e;
+
+-- As with calls: most of a request it has in common with many.
+create or replace temp table request_kinds as
+with firsts as (
+  select
+    r.request_kind,
+    min(r.request_span_id) as request_span_id
+  from request_rows as r
+  group by r.request_kind
+)
+
+select distinct
+  r.request_kind,
   e.service_name,
   e.sdk_language,
   e.scope_name,
   e.is_orm,
   e.entry_kind,
   e.endpoint,
-  e.start_ns,
-  e.end_ns,
-  e.duration_ms,
   e.is_error,
-  e.http_status_code,
-  cast(e.span_weight as double) * e.folded as weight,
-  e.folded
-from entry_spans as e;
+  e.http_status_code
+from firsts as f
+inner join request_rows as r on f.request_kind = r.request_kind and f.request_span_id = r.request_span_id
+inner join entry_spans as e
+  on r.trace_id = e.trace_id and r.request_span_id = e.request_span_id and r.start_ns = e.start_ns;
+
+create or replace temp view requests as
+select
+  r.trace_id,
+  r.request_span_id,
+  k.service_name,
+  k.sdk_language,
+  k.scope_name,
+  k.is_orm,
+  k.entry_kind,
+  k.endpoint,
+  r.start_ns,
+  r.end_ns,
+  r.duration_ms,
+  k.is_error,
+  k.http_status_code,
+  r.weight,
+  r.folded
+from request_rows as r
+inner join request_kinds as k on r.request_kind = k.request_kind;
 
 -- How many spans each service has in a trace, and from when to when.
 create or replace temp table trace_services as

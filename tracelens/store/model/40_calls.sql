@@ -227,32 +227,78 @@ where not exists (
     where d.trace_id = c.trace_id and d.span_id = c.span_id
   );
 
--- What equal spans share is joined to them, which costs next to nothing; only of those that may say more, the spans are read.
-create or replace temp table calls as
-with details as (
-  select
-    s.trace_id,
-    s.span_id,
-    s.start_ns,
-    url_path_template(url_path_of(s.url_full, s.url_path)) as path_template,
-    case when s.server_address is null then nullif(regexp_extract(s.url_full, '^[a-z]+://([^/:?#]+)', 1), '') end as host,
-    text_hash(visible_url(s.url_full, s.url_path, s.url_query)) as url_hash,
-    s.returned_rows,
-    s.folded_spans,
-    coalesce(s.folded_ns, s.duration_ns) as folded_ns,
-    mean_ns(s.duration_ns, s.folded_ns, s.folded_spans) as mean_ns,
-    case
-      when s.folded_spans > 1 then coalesce(s.folded_longest_ns, mean_ns(s.duration_ns, s.folded_ns, s.folded_spans))
-    end as longest_ns
-  from spans as s
-  inner join detailed_shapes as d on s.span_shape_id = d.span_shape_id
-)
+-- What only some spans say more of than their shape does: those are read.
+create or replace temp table call_details as
+select
+  s.trace_id,
+  s.span_id,
+  s.start_ns,
+  url_path_template(url_path_of(s.url_full, s.url_path)) as path_template,
+  case when s.server_address is null then nullif(regexp_extract(s.url_full, '^[a-z]+://([^/:?#]+)', 1), '') end as host,
+  text_hash(visible_url(s.url_full, s.url_path, s.url_query)) as url_hash,
+  s.returned_rows,
+  s.folded_spans,
+  coalesce(s.folded_ns, s.duration_ns) as folded_ns,
+  mean_ns(s.duration_ns, s.folded_ns, s.folded_spans) as mean_ns,
+  case
+    when s.folded_spans > 1 then coalesce(s.folded_longest_ns, mean_ns(s.duration_ns, s.folded_ns, s.folded_spans))
+  end as longest_ns
+from spans as s
+inner join (
+  select distinct c.span_shape_id
+  from call_facts as c
+  inner join detailed_shapes as d on c.span_shape_id = d.span_shape_id
+) as d on s.span_shape_id = d.span_shape_id;
 
+-- What many calls have in common is kept once, under a number that is made of what it follows from: the rows are written,
+-- read and kept without it.
+create or replace temp table call_rows as
 select
   c.trace_id,
   c.span_id,
   c.request_span_id,
   c.parent_span_id,
+  kind_of((
+    c.family, c.span_shape_id, c.query_shape_id, c.scope_id, c.outer_scope_id, c.route, d.path_template, d.host,
+    q.request_kind
+  )) as call_kind,
+  c.has_text,
+  c.is_truncated,
+  case
+    -- A URL is an HTTP call's parameters.
+    when d.folded_spans > 1 and not coalesce(position('?' in h.query_shape) = 0, false) then null
+    when c.family = 'http' then d.url_hash
+    when not c.is_truncated then coalesce(c.parameter_hash, c.text_parameter_hash, c.outer_parameter_hash)
+  end as parameter_hash,
+  c.start_ns,
+  case
+    when d.folded_spans > 1
+      then c.start_ns + cast(least(c.end_ns - c.start_ns, greatest(d.folded_ns, 0)) / q.folded as bigint)
+    else c.end_ns
+  end as end_ns,
+  case when d.folded_spans > 1 then greatest(c.end_ns - c.start_ns - d.folded_ns, 0) else 0 end as idle_ns,
+  as_ms(coalesce(d.mean_ns, c.end_ns - c.start_ns)) as duration_ms,
+  as_ms(coalesce(d.longest_ns, c.end_ns - c.start_ns)) as longest_ms,
+  greatest(1, cast(round(stands_for(d.folded_spans) / q.folded) as bigint)) as times,
+  c.value_rows,
+  coalesce(d.returned_rows, c.returned_rows) as returned_rows,
+  cast(c.weight as double) * q.folded as weight
+from call_facts as c
+left join call_details as d on c.trace_id = d.trace_id and c.span_id = d.span_id and c.start_ns = d.start_ns
+inner join request_rows as q on c.trace_id = q.trace_id and c.request_span_id = q.request_span_id
+left join query_shapes as h on c.query_shape_id = h.query_shape_id;
+
+create or replace temp table call_kinds as
+with firsts as (
+  select
+    r.call_kind,
+    min(r.span_id) as span_id
+  from call_rows as r
+  group by r.call_kind
+)
+
+select distinct
+  r.call_kind,
   q.service_name,
   q.sdk_language,
   q.endpoint,
@@ -284,37 +330,57 @@ select
     else coalesce(h.is_read, is_reading(coalesce(s.db_operation, s.name)))
   end as is_read,
   h.single_row_lookup,
-  c.has_text,
-  c.is_truncated,
-  case
-    -- A URL is an HTTP call's parameters.
-    when d.folded_spans > 1 and not coalesce(position('?' in h.query_shape) = 0, false) then null
-    when c.family = 'http' then d.url_hash
-    when not c.is_truncated then coalesce(c.parameter_hash, c.text_parameter_hash, c.outer_parameter_hash)
-  end as parameter_hash,
-  c.start_ns,
-  case
-    when d.folded_spans > 1
-      then c.start_ns + cast(least(c.end_ns - c.start_ns, greatest(d.folded_ns, 0)) / q.folded as bigint)
-    else c.end_ns
-  end as end_ns,
-  case when d.folded_spans > 1 then greatest(c.end_ns - c.start_ns - d.folded_ns, 0) else 0 end as idle_ns,
-  as_ms(coalesce(d.mean_ns, c.end_ns - c.start_ns)) as duration_ms,
-  as_ms(coalesce(d.longest_ns, c.end_ns - c.start_ns)) as longest_ms,
-  greatest(1, cast(round(stands_for(d.folded_spans) / q.folded) as bigint)) as times,
   s.status_code = 2 as is_error,
-  coalesce(s.batch_size, s.message_count, c.value_rows, 1) as batch_size,
-  coalesce(d.returned_rows, c.returned_rows) as returned_rows,
+  coalesce(s.batch_size, s.message_count) as batch_size,
   n.scope_name,
   o.scope_name as orm_scope_name,
   coalesce(n.is_orm, false) or coalesce(o.is_orm, false) or q.is_orm as is_orm,
-  cast(c.weight as double) * q.folded as weight,
   s.server_address,
   s.resource_id
-from call_facts as c
+from firsts as f
+inner join call_rows as r on f.call_kind = r.call_kind and f.span_id = r.span_id
+inner join call_facts as c on r.trace_id = c.trace_id and r.span_id = c.span_id and r.start_ns = c.start_ns
 inner join span_shapes as s on c.span_shape_id = s.span_shape_id
-left join details as d on c.trace_id = d.trace_id and c.span_id = d.span_id and c.start_ns = d.start_ns
+left join call_details as d on c.trace_id = d.trace_id and c.span_id = d.span_id and c.start_ns = d.start_ns
 inner join requests as q on c.trace_id = q.trace_id and c.request_span_id = q.request_span_id
 left join query_shapes as h on c.query_shape_id = h.query_shape_id
 left join known_scopes as n on c.scope_id = n.scope_id
 left join known_scopes as o on c.outer_scope_id = o.scope_id;
+
+create or replace temp view calls as
+select
+  r.trace_id,
+  r.span_id,
+  r.request_span_id,
+  r.parent_span_id,
+  k.service_name,
+  k.sdk_language,
+  k.endpoint,
+  k.entry_kind,
+  k.family,
+  k.db_system,
+  k.query_shape_id,
+  k.shape,
+  k.statement,
+  k.is_read,
+  k.single_row_lookup,
+  r.has_text,
+  r.is_truncated,
+  r.parameter_hash,
+  r.start_ns,
+  r.end_ns,
+  r.idle_ns,
+  r.duration_ms,
+  r.longest_ms,
+  r.times,
+  k.is_error,
+  coalesce(k.batch_size, r.value_rows, 1) as batch_size,
+  r.returned_rows,
+  k.scope_name,
+  k.orm_scope_name,
+  k.is_orm,
+  r.weight,
+  k.server_address,
+  k.resource_id
+from call_rows as r
+inner join call_kinds as k on r.call_kind = k.call_kind;

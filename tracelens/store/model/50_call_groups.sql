@@ -4,7 +4,7 @@ select
   c.trace_id,
   c.request_span_id,
   count(*) as calls
-from calls as c
+from call_rows as c
 group by c.trace_id, c.request_span_id;
 
 -- Calls of one shape that repeat within one request, three times or more.

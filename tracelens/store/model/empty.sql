@@ -97,11 +97,42 @@ create or replace temp table call_facts (
   weight float
 );
 
-create or replace temp table calls (
+create or replace temp table call_details (
+  trace_id uuid,
+  span_id ubigint,
+  start_ns bigint,
+  path_template varchar,
+  host varchar,
+  url_hash bigint,
+  returned_rows bigint,
+  folded_spans integer,
+  folded_ns bigint,
+  mean_ns double,
+  longest_ns double
+);
+
+create or replace temp table call_rows (
   trace_id uuid,
   span_id ubigint,
   request_span_id ubigint,
   parent_span_id ubigint,
+  call_kind ubigint,
+  has_text boolean,
+  is_truncated boolean,
+  parameter_hash bigint,
+  start_ns bigint,
+  end_ns bigint,
+  idle_ns bigint,
+  duration_ms double,
+  longest_ms double,
+  times bigint,
+  value_rows integer,
+  returned_rows bigint,
+  weight double
+);
+
+create or replace temp table call_kinds (
+  call_kind ubigint,
   service_name varchar,
   sdk_language varchar,
   endpoint varchar,
@@ -113,22 +144,11 @@ create or replace temp table calls (
   statement varchar,
   is_read boolean,
   single_row_lookup boolean,
-  has_text boolean,
-  is_truncated boolean,
-  parameter_hash bigint,
-  start_ns bigint,
-  end_ns bigint,
-  idle_ns bigint,
-  duration_ms double,
-  longest_ms double,
-  times bigint,
   is_error boolean,
   batch_size integer,
-  returned_rows bigint,
   scope_name varchar,
   orm_scope_name varchar,
   is_orm boolean,
-  weight double,
   server_address varchar,
   resource_id integer
 );
